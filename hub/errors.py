@@ -1,0 +1,119 @@
+"""Everything that can go wrong in the hub, as one tree. The docstring of a class is its default message.
+
+The tree is ordered by what the reader can do about it: correct the request, accept that somebody else was first,
+or try again later. `functions/endpoint.py` maps it to HTTP in one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class NexomaticError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+# --- the request is wrong: correct it -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field that was refused: where it is (`retry.max_attempts`), what was wrong, what is allowed."""
+
+    field: str
+    message: str
+
+
+class Invalid(NexomaticError):
+    """The request is not valid."""
+
+    def __init__(self, message: str | None = None, fields: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class TooLarge(Invalid):
+    """The content is larger than what is allowed."""
+
+
+class LimitExceeded(Invalid):
+    """The content breaks a limit of the storage service, which it would refuse."""
+
+
+class NotAuthenticated(NexomaticError):
+    """No valid credential came with the request."""
+
+
+class NotAllowed(NexomaticError):
+    """This credential may not do that."""
+
+
+class NotFound(NexomaticError):
+    """There is nothing at this address."""
+
+
+class Gone(NexomaticError):
+    """This address has been switched off."""
+
+
+class Rejected(NexomaticError):
+    """The state of things does not allow it."""
+
+
+# --- somebody else was first: read again, or let it be --------------------------------------------------------------
+
+
+class Conflict(NexomaticError):
+    """Somebody else changed it meanwhile."""
+
+
+class Superseded(Conflict):
+    """This lease is over: the attempt belongs to somebody else, or has ended."""
+
+    reason = "superseded"
+
+
+class Cancelled(Superseded):
+    """The event was cancelled."""
+
+    reason = "cancelled"
+
+
+class TimedOut(Superseded):
+    """The attempt ran longer than it may."""
+
+    reason = "timed-out"
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+
+class Missing(NexomaticError):
+    """There is no such row, message or blob. (404)"""
+
+
+class Exists(Conflict):
+    """There is such a row already. (409)"""
+
+
+class Changed(Conflict):
+    """The row is not the one that was read: its ETag has changed. (412)"""
+
+
+class StaleReceipt(Conflict):
+    """The message was received by somebody else since, or is gone. (404 or 400 of the queue service)"""
+
+
+class Unavailable(NexomaticError):
+    """Storage did not answer in time: what was asked may or may not have happened. Try again later."""
+
+
+# --- a bug -----------------------------------------------------------------------------------------------------------
+
+
+class IllegalMove(NexomaticError):
+    """A state was asked to change in a way that the transition table does not have."""
