@@ -80,7 +80,10 @@ class Tables(Protocol):
         ...
 
     async def put(self, table: str, partition: str, key: str, values: Values) -> str:
-        """Write a row whether it is there or not, all columns, and return its ETag. For rows no two writers race for."""
+        """Write all columns of a row, whether it is there or not, and return its ETag.
+
+        For rows no two writers race for. Raises `LimitExceeded`.
+        """
         ...
 
     async def replace(self, table: str, partition: str, key: str, values: Values, etag: str) -> str:

@@ -1,0 +1,157 @@
+"""What admins configure: sink types, actions, event types, sources. The same documents in API, file and storage.
+
+These models say what shape a document has. What it means (does the path compile, does the name exist) is checked by
+`hub/configure` when it is saved.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$")]
+"""Unique in its kind without regard to case."""
+
+
+class Runtime(StrEnum):
+    """How a module is started."""
+
+    PYTHON = "python"
+    POWERSHELL = "powershell"
+    SHELL = "shell"
+    EXEC = "exec"
+
+
+class SourceKind(StrEnum):
+    """What fired an event."""
+
+    WEBHOOK = "WEBHOOK"
+    SCHEDULE = "SCHEDULE"
+    EVENTGRID = "EVENTGRID"
+    MANUAL = "MANUAL"
+    FOLLOW_ON = "FOLLOW_ON"
+
+
+class ParameterType(StrEnum):
+    """Where a parameter's value comes from."""
+
+    STATIC = "STATIC"
+    """The value written here."""
+    DATA = "DATA"
+    """A JMESPath into the payload."""
+    SECRET = "SECRET"  # noqa: S105 - the kind, not a secret
+    """The name of a secret; its value is fetched by the sink that runs the task, and by nobody else."""
+
+
+class OnLost(StrEnum):
+    """What becomes of an event whose sink is lost while it runs."""
+
+    REQUEUE = "requeue"
+    FAIL = "fail"
+    """For work that must never start twice."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parameter(_Document):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+    type: ParameterType
+    value: Any
+    """STATIC: any JSON value. DATA: a JMESPath. SECRET: the secret's name."""
+
+
+class Pause(_Document):
+    """Nothing new is started until it is resumed, or until a time."""
+
+    note: Annotated[str, Field(max_length=500)] = ""
+    until: datetime | None = None
+
+
+class RetryPolicy(_Document):
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 1
+    backoff_seconds: Annotated[float, Field(ge=0, le=86_400)] = 10
+    factor: Annotated[float, Field(ge=1, le=100)] = 2
+    max_backoff_seconds: Annotated[float, Field(ge=0, le=604_800)] = 3600
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    on_codes: tuple[str, ...] | None = None
+    """Only these result codes are tried again; null: every ERROR."""
+    on_lost: OnLost = OnLost.REQUEUE
+    max_lost: Annotated[int, Field(ge=0, le=100)] = 3
+
+
+class SinkType(_Document):
+    name: Name
+    description: Annotated[str, Field(max_length=500)] = ""
+    max_queue_depth: Annotated[int, Field(ge=1)] | None = None
+    pause: Pause | None = None
+
+
+class Action(_Document):
+    name: Name
+    runtime: Runtime
+    module: Annotated[str, Field(min_length=1, max_length=256)]
+    bundle: str | None = None
+    parameters: tuple[Parameter, ...] = ()
+    on_success: Name | None = None
+    on_warning: Name | None = None
+    on_failure: Name | None = None
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 300
+    warning_codes: tuple[Annotated[int, Field(ge=1, le=255)], ...] = ()
+
+
+class EventType(_Document):
+    name: Name
+    sink_type: Name
+    sink: Name | None = None
+    sources: tuple[SourceKind, ...] = tuple(SourceKind)
+    action: Name
+    parameters: tuple[Parameter, ...] = ()
+    filter: str | None = None
+    payload: str | None = None
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] | None = None
+    redact: tuple[str, ...] = ()
+    pause: Pause | None = None
+    unroutable_after_seconds: Annotated[int, Field(ge=1)] = 900
+    lease_seconds: Annotated[int, Field(ge=10, le=3600)] | None = None
+    retry: RetryPolicy = RetryPolicy()
+    queue_timeout_seconds: Annotated[int, Field(ge=1)] | None = None
+    max_running: Annotated[int, Field(ge=1, le=1000)] | None = None
+    rate_per_minute: Annotated[int, Field(ge=1)] | None = None
+    enabled: bool = True
+
+
+class Verification(_Document):
+    """How a webhook's caller proves itself. `none` means that the address alone is asked for."""
+
+    preset: Literal["none"] = "none"
+
+
+class WebhookSource(_Document):
+    """A URL that callers post to. Its key is made by the hub and is no part of this document."""
+
+    name: Name
+    kind: Literal[SourceKind.WEBHOOK]
+    event_types: Annotated[tuple[Name, ...], Field(min_length=1)]
+    verify: Verification = Verification()
+    methods: Annotated[tuple[Literal["POST", "PUT"], ...], Field(min_length=1)] = ("POST",)
+    max_body: Annotated[int, Field(ge=1)] | None = None
+    pause: Pause | None = None
+    enabled: bool = True
+
+
+Source = WebhookSource
+"""Every kind of source; schedules and Event Grid join here."""
+
+
+class Kind(StrEnum):
+    """The kinds of configuration, as they are named in addresses and files."""
+
+    SINK_TYPE = "sink-types"
+    ACTION = "actions"
+    EVENT_TYPE = "event-types"
+    SOURCE = "sources"
