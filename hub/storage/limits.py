@@ -67,17 +67,13 @@ def check_keys(partition: str, key: str) -> None:
     _check_key("key", key)
 
 
-def check_bounds(partition: str, after: str, before: str | None) -> None:
-    """A range: its partition is checked as a key is, its ends only for what would change the order."""
+def check_query(partition: str, after: str, before: str | None, limit: int) -> None:
+    """A page: 1 to 1000 rows; the partition as a key is, the ends of the range without what would change the order."""
     _check_key("partition", partition)
     for name, end in (("after", after), ("before", before or "")):
         if not end.isascii() and _BEYOND_BMP.search(end):
             raise LimitExceeded(f"The end {name!r} of a range of keys holds a character beyond U+FFFF.")
         _utf16_units(f"the end {name!r} of a range of keys", end)
-
-
-def check_page(limit: int) -> None:
-    """How many rows may be asked for at once: 1 to 1000."""
     if not 1 <= limit <= MAX_PAGE_ROWS:
         raise LimitExceeded(f"A page of {limit} rows was asked for; 1 to {MAX_PAGE_ROWS} are allowed.")
 
