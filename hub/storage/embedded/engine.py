@@ -1,0 +1,126 @@
+"""The embedded engine put together: one SQLite file, or memory, behind the ports."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from hub.clock import Clock
+from hub.errors import Rejected
+from hub.storage.counting import OperationCounter
+from hub.storage.embedded.blobs import EmbeddedBlobs
+from hub.storage.embedded.commits import GROUP, GroupCommit, Reads
+from hub.storage.embedded.database import Versions, check_integrity, connect, create_or_check
+from hub.storage.embedded.lanes import InlineLane, Lane, ThreadLane
+from hub.storage.embedded.lock import FileLock
+from hub.storage.embedded.queues import EmbeddedQueues
+from hub.storage.embedded.tables import EmbeddedTables
+from hub.storage.ports import Blobs, Queues, Tables
+
+READ_BATCH: Final = 8
+"""Reads answered together: enough to spare wake-ups, few enough that the first does not wait for the rest."""
+
+
+class EmbeddedStorage:
+    """Tables, queues and blobs of one process. Made by `open_embedded`."""
+
+    def __init__(
+        self, writes: Lane, gets: Lane, queries: Lane, versions: Versions, clock: Clock, release: Callable[[], None]
+    ) -> None:
+        """The lanes may be one and the same. `release` is called once, when all of them are closed."""
+        self._writes = writes
+        self._queries = queries
+        self._lanes = (gets, queries, writes)
+        self._release = release
+        self._released = False
+        self._operations = OperationCounter()
+        self._tables = EmbeddedTables(writes, gets, queries, versions, self._operations)
+        self._queues = EmbeddedQueues(writes, queries, versions, self._operations, clock)
+        self._blobs = EmbeddedBlobs(writes, queries, versions, self._operations)
+
+    @property
+    def tables(self) -> Tables:
+        return self._tables
+
+    @property
+    def queues(self) -> Queues:
+        return self._queues
+
+    @property
+    def blobs(self) -> Blobs:
+        return self._blobs
+
+    @property
+    def operations(self) -> OperationCounter:
+        """One for each call of a port."""
+        return self._operations
+
+    def clock_offset(self) -> timedelta:
+        """Zero: storage goes by this process's clock."""
+        return timedelta(0)
+
+    async def prepare(self) -> None:
+        """Make sure that the file can be written. Tables, queues and containers need not be made here."""
+        await self._writes.run(_write_something)
+
+    async def integrity_check(self) -> list[str]:
+        """What SQLite finds wrong with the database; nothing if all is well. Queries wait while it reads all of it."""
+        return await self._queries.run(check_integrity)
+
+    async def close(self) -> None:
+        """Carry out what was asked before, then let go of the file. May be called again."""
+        for lane in self._lanes:  # the writer last: the last connection copies the log into the file
+            await lane.close()
+        if not self._released:
+            self._released = True
+            self._release()
+
+
+def open_embedded(path: Path | None, clock: Clock) -> EmbeddedStorage:
+    """Open the database at `path`, making it if it is not there; None is a new one in memory.
+
+    Blocks while it reads the file. In memory every call is carried out on the calling task, without threads. Raises
+    `Unavailable` if another process has the file open, `Rejected` if it is not a database this release can read.
+    """
+    if path is None:
+        connection = connect(None)
+        lane = InlineLane(connection, GroupCommit())
+        return EmbeddedStorage(lane, lane, lane, create_or_check(connection, None), clock, _nothing)
+    try:
+        lock = FileLock(path)
+    except OSError as error:
+        raise Rejected(f"{path} cannot be opened: {error.strerror}.") from error
+    try:
+        return _open_file(path, clock, lock.release)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> EmbeddedStorage:
+    opened: list[sqlite3.Connection] = []
+    try:
+        writing = connect(path)
+        opened.append(writing)
+        versions = create_or_check(writing, path)
+        opened += [connect(path, reading=True), connect(path, reading=True)]
+    except BaseException:
+        for connection in opened:
+            connection.close()
+        raise
+    _, getting, querying = opened
+    writes = ThreadLane("storage-writes", writing, GroupCommit(), batch=GROUP)
+    gets = ThreadLane("storage-gets", getting, Reads(), batch=READ_BATCH)
+    queries = ThreadLane("storage-queries", querying, Reads(), batch=1)
+    return EmbeddedStorage(writes, gets, queries, versions, clock, release)
+
+
+def _write_something(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE openings SET count = count")
+
+
+def _nothing() -> None:
+    """In memory there is no lock to let go of."""
