@@ -117,20 +117,20 @@ def query(
     if where:
         extract, paths = _extract(list(where))
         conditions += f" AND {extract} = ?"
-        parameters += [*paths, encode_list([*where.values(), None])]
+        parameters += [*paths, encode_list([*where.values(), None, None])]
     statement = f"SELECT key, etag, {what} FROM rows WHERE {conditions} ORDER BY key LIMIT {limit:d}"  # noqa: S608
     found = connection.execute(statement, parameters).fetchall()
     return [Row(partition, key, _columns(select, text), etag) for key, etag, text in found]
 
 
 # With one path `json_extract` answers an SQL value, where true is 1; with several, a JSON list that keeps the types.
-# So there is always one path more, to a column that cannot be; it reads as null.
-_NO_PATH: Final = path("-")
+# So there are always two paths more, to a column that cannot be; they read as null.
+_NOWHERE: Final = [path("-")] * 2
 
 
 def _extract(columns: Sequence[str]) -> tuple[str, list[str]]:
     """The SQL that reads these columns as one JSON list, and its parameters."""
-    paths = [*map(path, columns), _NO_PATH]
+    paths = [*map(path, columns), *_NOWHERE]
     return f"json_extract(columns{', ?' * len(paths)})", paths
 
 
