@@ -1,0 +1,29 @@
+"""The Blob SDK's clients, for `blobs.py` alone, which loads this when it is needed."""
+
+from __future__ import annotations
+
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+
+from hub.storage.azure.account import Account
+from hub.storage.azure.pipeline import Plumbing
+
+
+class BlobClients:
+    """Makes clients that share one pipeline."""
+
+    def __init__(self, account: Account, plumbing: Plumbing) -> None:
+        self._service = account.blob_service(BlobServiceClient, **plumbing.options())
+        self._pipeline = plumbing.pipeline(self._service._pipeline._impl_policies)
+
+    def container(self, name: str) -> ContainerClient:
+        return ContainerClient(self._service.url, name, credential=self._service.credential, _pipeline=self._pipeline)
+
+    def blob(self, container: str, name: str) -> BlobClient:
+        return BlobClient(
+            self._service.url, container, name, credential=self._service.credential, _pipeline=self._pipeline
+        )
+
+    async def content(self, container: str, name: str) -> bytes:
+        """Download a blob."""
+        download = await self.blob(container, name).download_blob(max_concurrency=1)
+        return await download.readall()

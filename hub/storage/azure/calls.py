@@ -1,0 +1,56 @@
+"""One call of a port: what it is, until when it may take, and what its failure means to the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import ClientError
+from azure.core.exceptions import AzureError
+
+from hub.storage.azure.errors import no_answer, translated
+from hub.storage.azure.operations import Operation
+from hub.storage.azure.patience import Patience
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call that is being made; `deadline` is a time of the event loop."""
+
+    operation: Operation
+    deadline: float
+
+
+_current: ContextVar[Call] = ContextVar("azure_storage_call")
+
+
+def current_call() -> Call:
+    """The call this task is making. The SDKs pass nothing of ours down to the policies, so the context does."""
+    return _current.get()
+
+
+class Caller:
+    """Makes calls: within the budget, counted under their name, their errors those of `hub/errors.py`."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+
+    async def __call__(self, operation: Operation, request: Awaitable[T]) -> T:
+        """Await the SDK's request. Raises what the operation's outcome means, `Unavailable` if there was none."""
+        deadline = asyncio.get_running_loop().time() + self._patience.budget_seconds
+        token = _current.set(Call(operation, deadline))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await request
+        # `from None`: the originals quote addresses and answers, which may hold a signature or a caller's data.
+        except AzureError as error:
+            raise translated(error, operation) from None
+        except (TimeoutError, ClientError, OSError) as error:
+            raise no_answer(error, operation) from None
+        finally:
+            _current.reset(token)

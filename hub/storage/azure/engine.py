@@ -1,0 +1,63 @@
+"""The Azure storage engine: Table, Queue and Blob Storage of one account, through the async SDKs.
+
+Make one engine for each process and event loop, and close it: it owns the connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from random import Random, SystemRandom
+
+from hub.clock import Clock, SystemClock
+from hub.storage.azure.account import Account, Endpoints
+from hub.storage.azure.blobs import AzureBlobs
+from hub.storage.azure.calls import Caller
+from hub.storage.azure.offset import ServiceClock
+from hub.storage.azure.patience import Patience
+from hub.storage.azure.pipeline import Plumbing
+from hub.storage.azure.queues import AzureQueues
+from hub.storage.azure.tables import AzureTables
+from hub.storage.counting import OperationCounter
+from hub.storage.keys import CONTAINERS, TABLES
+
+
+class AzureStorage:
+    """The `Storage` port on one storage account."""
+
+    def __init__(self, account: Account, patience: Patience, clock: Clock, rng: Random) -> None:
+        self.operations = OperationCounter()
+        self._service_clock = ServiceClock()
+        self._account = account
+        self._plumbing = Plumbing(patience, rng, clock, self.operations, self._service_clock)
+        call = Caller(patience)
+        self.tables = AzureTables(account, self._plumbing, call)
+        self.queues = AzureQueues(account, self._plumbing, call)
+        self.blobs = AzureBlobs(account, self._plumbing, call)
+
+    def clock_offset(self) -> timedelta:
+        """Storage's clock minus ours, off by 0.5 s plus half a round trip after one answer, less after more."""
+        return self._service_clock.offset()
+
+    async def prepare(self) -> None:
+        """Make the tables and containers of `keys.py` that are not there; any number of processes may do so at once."""
+        async with asyncio.TaskGroup() as group:
+            for table in TABLES:
+                group.create_task(self.tables.create(table))
+            for container in CONTAINERS:
+                group.create_task(self.blobs.create(container))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._plumbing.close()
+        await self._account.close()
+
+
+async def open_azure(
+    address: str | Endpoints, *, patience: Patience | None = None, clock: Clock | None = None, rng: Random | None = None
+) -> AzureStorage:
+    """Open an account by its connection string, or by its endpoints as the managed identity we run as.
+
+    Asks nothing of the service yet. Raises `Invalid` for an address that cannot be used.
+    """
+    return AzureStorage(Account(address), patience or Patience(), clock or SystemClock(), rng or SystemRandom())

@@ -1,0 +1,192 @@
+"""The way of a request through the SDKs: their policies, less those we can do without, and two of ours.
+
+The SDKs' own retries count attempts and wait for minutes; `Persistence` keeps to the call's deadline. `Meter`, the last
+before the wire, counts every request that goes out and reads the service's clock from the answer. What is left out
+costs half of the SDKs' time per call and does nothing here, or does harm: the logging policies, which write headers and
+addresses to the log, tracing, redirects (storage sends none, and a credential must not follow one), environment
+proxies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Any, Final
+
+import aiohttp
+from azure.core.exceptions import IncompleteReadError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline import AsyncPipeline, PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import (
+    AsyncHTTPPolicy,
+    AsyncRedirectPolicy,
+    AsyncRetryPolicy,
+    CustomHookPolicy,
+    DistributedTracingPolicy,
+    HttpLoggingPolicy,
+    NetworkTraceLoggingPolicy,
+    ProxyPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+
+from hub.clock import Clock
+from hub.storage.azure.calls import current_call
+from hub.storage.azure.offset import ServiceClock
+from hub.storage.azure.patience import Patience
+from hub.storage.counting import OperationCounter
+
+CONNECTIONS: Final = 256
+"""At once, to all three services: more than a hub process has requests in hand, fewer than a small plan allows."""
+KEEP_ALIVE_SECONDS: Final = 30.0
+DNS_SECONDS: Final = 60
+LARGE_BODY_BYTES: Final = 256 * 1024
+
+_TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+_FAULTS: Final = (ServiceRequestError, ServiceResponseError, IncompleteReadError)
+_LEFT_OUT: Final = (
+    AsyncRedirectPolicy,
+    CustomHookPolicy,
+    DistributedTracingPolicy,
+    HttpLoggingPolicy,
+    NetworkTraceLoggingPolicy,
+    ProxyPolicy,
+    UserAgentPolicy,  # the session names us
+)
+
+
+class Persistence(AsyncHTTPPolicy[Any, Any]):
+    """Tries again after a transient fault, as long as the call's deadline leaves time for the pause.
+
+    A fault after the request was sent may hide a success: see `errors.py`.
+    """
+
+    def __init__(self, patience: Patience, rng: Random) -> None:
+        super().__init__()
+        self._patience = patience
+        self._rng = rng
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        for name in ("location_mode", "hosts"):  # left there for the SDKs' own retries, unknown to the transport
+            request.context.options.pop(name, None)
+        attempt = 0
+        while (response := await self._attempt(request, attempt)) is None:
+            attempt += 1
+        # The SDKs ask their retries which of an account's two locations answered; ours has one.
+        response.context["location_mode"] = response.http_response.location_mode = "primary"
+        return response
+
+    async def _attempt(self, request: PipelineRequest[Any], attempt: int) -> PipelineResponse[Any, Any] | None:
+        """The answer; None after a fault and the pause that follows it. Raises the fault when time is up."""
+        try:
+            response = await self.next.send(request)
+        except _FAULTS:
+            # The first time at once: mostly the service has closed an idle connection.
+            pause = self._patience.pause_seconds(attempt, None, self._rng) if attempt else 0.0
+            if not await self._paused(pause):
+                raise
+            return None
+        if response.http_response.status_code not in _TRANSIENT:
+            return response
+        pause = self._patience.pause_seconds(attempt, _retry_after(response), self._rng)
+        return None if await self._paused(pause) else response
+
+    async def _paused(self, seconds: float) -> bool:
+        if asyncio.get_running_loop().time() + seconds >= current_call().deadline:
+            return False
+        await asyncio.sleep(seconds)
+        return True
+
+
+class Meter(AsyncHTTPPolicy[Any, Any]):
+    """Counts each request sent, and learns the service's clock."""
+
+    def __init__(self, operations: OperationCounter, service_clock: ServiceClock, clock: Clock) -> None:
+        super().__init__()
+        self._operations = operations
+        self._service_clock = service_clock
+        self._clock = clock
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        self._operations.add(current_call().operation.value)
+        sent = self._clock.now()
+        response: PipelineResponse[Any, Any] = await self.next.send(request)
+        self._service_clock.saw(response.http_response.headers.get("Date"), sent, self._clock.now())
+        return response
+
+
+class Transport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it untyped
+    """The SDKs' transport, except that a large body is written in pieces, between which the event loop may turn."""
+
+    def _get_request_data(self, request: Any) -> Any:
+        data = super()._get_request_data(request)
+        return io.BytesIO(data) if isinstance(data, bytes) and len(data) > LARGE_BODY_BYTES else data
+
+
+class Plumbing:
+    """What all clients of one engine share: the session with its connections, and how pipelines are made."""
+
+    def __init__(
+        self, patience: Patience, rng: Random, clock: Clock, operations: OperationCounter, service_clock: ServiceClock
+    ) -> None:
+        """Needs a running event loop, which the connections then belong to."""
+        self._patience = patience
+        self._rng = rng
+        self._clock = clock
+        self._operations = operations
+        self._service_clock = service_clock
+        self._session = _session()
+        self.transport = Transport(
+            session=self._session,
+            session_owner=False,
+            connection_timeout=patience.connect_seconds,
+            read_timeout=patience.read_seconds,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """What a service client is made with."""
+        return {"transport": self.transport, "retry_policy": Persistence(self._patience, self._rng)}
+
+    def pipeline(self, standard: Iterable[Any]) -> AsyncPipeline[Any, Any]:
+        """A pipeline of the policies that a service client has made for itself, slimmed and metered."""
+        meter = Meter(self._operations, self._service_clock, self._clock)
+        return AsyncPipeline(self.transport, [*self._slimmed(standard), meter])
+
+    def _slimmed(self, standard: Iterable[Any]) -> Iterator[Any]:
+        persistent = 0
+        for wrapped in standard:
+            policy = getattr(wrapped, "_policy", wrapped)  # a pipeline wraps the policies that do no I/O of their own
+            if isinstance(policy, AsyncRetryPolicy):  # the Tables SDK has no option for it
+                policy = Persistence(self._patience, self._rng)
+            persistent += isinstance(policy, Persistence)
+            if not isinstance(policy, _LEFT_OUT):
+                yield policy
+        if persistent != 1:
+            raise RuntimeError(f"The SDK's pipeline tries again in {persistent} places, not one: has it been updated?")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
+def _session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=DNS_SECONDS)
+    session = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # the SDKs do it
+        headers={"User-Agent": "nexomatic"},
+    )
+    # aiohttp would send a request again by itself when a kept connection turns out closed: unseen and uncounted.
+    session._retry_connection = False
+    return session
+
+
+def _retry_after(response: PipelineResponse[Any, Any]) -> float | None:
+    """Seconds the service asked us to wait; its other form, a date, is not used by storage."""
+    try:
+        seconds = float(response.http_response.headers.get("Retry-After", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
