@@ -133,6 +133,8 @@ class Holding:
     lease_until: datetime
     run_until: datetime
     confirm: bool
+    traceparent: str | None = None
+    correlation_id: str | None = None
 
     @property
     def state(self) -> State:
@@ -183,6 +185,8 @@ def holding(event: Event) -> Holding:
         lease_until=event.lease_until,
         run_until=event.run_until,
         confirm=event.confirm,
+        traceparent=event.traceparent,
+        correlation_id=event.correlation_id,
     )
 
 
@@ -200,6 +204,7 @@ def claim(event: Event, by: Claim) -> Event:
             "run_until": by.run_until,
             "confirm": by.confirm,
             "confirmed": False,
+            "hints": 0,
             "not_before": None,
             "attempts": (*event.attempts, attempt)[-KEPT_ATTEMPTS:],
             "on_success": by.edges.on_success,

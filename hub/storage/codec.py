@@ -22,6 +22,8 @@ from hub.storage.ports import Value, Values
 FORMAT = 1
 """Grows when a row, or a message, is written in a way the release before cannot read."""
 
+OPEN = "open"
+"""True until the event is settled: what upkeep asks for, so that it reads no others."""
 LOG_TAIL = "log_tail"
 """The column for the last log chunk, which rides on the completion."""
 _TEXT = (
@@ -78,6 +80,7 @@ def encode_event(event: Event) -> dict[str, Value]:
         "format": FORMAT,
         "id": event.id,
         "state": event.state.value,
+        OPEN: not event.settled,
         "source_kind": event.source_kind.value,
     }
     for name in (*_TEXT, *_TIMES, *_PLAIN, *_CONTENTS):
@@ -101,6 +104,10 @@ def encode_changes(changes: Changes) -> dict[str, Value]:
     if "ending" in changes:
         ending = changes["ending"]
         columns[_slot("ended", ending.number)] = _ended_json(ending)
+    if "state" in changes:
+        columns[OPEN] = not changes["state"].final or changes.get("owes") is not None
+    elif "owes" in changes:
+        columns[OPEN] = changes["owes"] is not None  # only final rows owe: once it is cleared, they are settled
     return columns
 
 

@@ -1,0 +1,65 @@
+"""A poll that waits for work: how many slots it offers, and what it has been given."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from hub.wire import Cancel, Task
+
+
+@dataclass(eq=False, slots=True)
+class WaitingPoll:
+    """One request held open. All of it happens on the event loop, so counting needs no lock."""
+
+    sink: str
+    slots: int
+    tasks: list[Task] = field(default_factory=list)
+    commands: list[Cancel] = field(default_factory=list)
+    answered: bool = False
+    """Its answer is being written: nothing may be given to it any more."""
+    looked: bool = False
+    """The queue has been looked at for it."""
+    _reserved: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def free(self) -> int:
+        """Slots not yet promised to a message that is being claimed."""
+        return 0 if self.answered else self.slots - self._reserved
+
+    def reserve(self) -> None:
+        """One slot is promised to a message."""
+        self._reserved += 1
+
+    def give(self, task: Task | None) -> None:
+        """The promise is kept (a task), or given back (None)."""
+        if task is None:
+            self._reserved -= 1
+        else:
+            self.tasks.append(task)
+        self._news.set()
+
+    def tell(self, command: Cancel) -> None:
+        """Something its sink must know."""
+        self.commands.append(command)
+        self._news.set()
+
+    @property
+    def pending(self) -> bool:
+        """A message is being claimed for it this moment: what was claimed must reach the answer."""
+        return self._reserved > len(self.tasks)
+
+    async def wait(self, until: float) -> None:
+        """Until there is something to answer, or the loop's time `until` is reached; never while a claim is pending."""
+        loop = asyncio.get_running_loop()
+        while self.pending or not (self.tasks or self.commands or loop.time() >= until):
+            self._news.clear()
+            if self.pending:
+                await self._news.wait()
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await self._news.wait()
+        self.answered = True

@@ -1,0 +1,164 @@
+"""Claim: a due event becomes one sink's, decided by the row's ETag."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.errors import Changed, Invalid, Missing, StaleReceipt, Unavailable
+from hub.life.context import LifeContext
+from hub.life.lease import Lease, LeaseTokens
+from hub.limits.slots import Slots
+from hub.model.configuration import Parameter, ParameterType
+from hub.model.event import Code, Event
+from hub.rules import lifecycle
+from hub.rules.lifecycle import Claim
+from hub.rules.resolving import Plan, Unresolvable
+from hub.storage import keys
+from hub.storage.events import Stored
+from hub.storage.ports import Message
+from hub.wire import SecretParameter, StaticParameter, Task
+
+
+class Later(Exception):
+    """It may run, but not now: its hint is hidden for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not for {seconds:g} s")
+        self.seconds = seconds
+
+
+class LostRace(Exception):
+    """Somebody else changed the row first: claimed it, cancelled it, ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a task is made of, beside the event: resolved before the claim, so that a claim never fails after it."""
+
+    plan: Plan
+    payload: bytes
+    parameters: tuple[StaticParameter | SecretParameter, ...]
+
+
+class Claimer:
+    """Claims events for sinks."""
+
+    def __init__(self, context: LifeContext, slots: Slots, tokens: LeaseTokens) -> None:
+        self._life = context
+        self._slots = slots
+        self._tokens = tokens
+
+    async def prepare(self, event: Event, plan: Plan) -> Work:
+        """Read the payload and resolve the parameters. Raises `Unresolvable`."""
+        try:
+            payload = await self._life.contents.load(keys.PAYLOADS, event.payload)
+        except Missing:
+            raise Unresolvable(Code.PAYLOAD_MISSING, "the payload is not in storage any more") from None
+        return Work(plan, payload, tuple([await self._parameter(each, payload) for each in plan.parameters]))
+
+    async def claim(self, stored: Stored, work: Work, sink: str, queue: str, message: Message) -> Task:
+        """The task, now leased to this sink; `stored` is QUEUED and due.
+
+        Raises `Later` without a free slot, and `LostRace`.
+        """
+        plan, now = work.plan, self._life.now()
+        # Computed once: slot and row carry the same time, or one would end before the other.
+        until = now + timedelta(seconds=plan.run.lease_seconds)
+        claim = Claim(
+            claim_id=f"{self._life.randomness() & (1 << 128) - 1:032x}",
+            sink=sink,
+            at=now,
+            lease_until=until,
+            run_until=now + timedelta(seconds=plan.run.timeout_seconds + self._life.terms.run_grace_seconds),
+            run=plan.run,
+            edges=plan.edges,
+            confirm=plan.confirm,
+        )
+        slot = await self._take_slot(stored.event, plan, claim, now)
+        claimed = lifecycle.claim(stored.event, claim)
+        try:
+            etag = await self._write(claimed, stored.etag)
+        except LostRace:
+            if slot is not None:
+                await self._slots.release(claimed.event_type, slot, claim.claim_id)
+            raise
+        receipt = await self._hide(queue, message, plan.run.lease_seconds)
+        lease = Lease(lifecycle.holding(claimed), queue, etag, message.id, receipt, plan.run.lease_seconds, slot)
+        return self._task(claimed, work, lease)
+
+    async def _take_slot(self, event: Event, plan: Plan, claim: Claim, now: datetime) -> int | None:
+        most = plan.event_type.max_running
+        if most is None:
+            return None
+        slot = await self._slots.take(event.event_type, most, claim.claim_id, now=now, until=claim.lease_until)
+        if slot is None:
+            raise Later(self._life.terms.no_slot_seconds)
+        return slot
+
+    async def _write(self, claimed: Event, etag: str) -> str:
+        try:
+            return await self._life.events.replace(claimed, etag)
+        except Missing:
+            raise LostRace from None
+        except (Changed, Unavailable):
+            # It may have been our own write, whose answer was lost: the claim id in the row tells.
+            return await self._won_after_all(claimed)
+
+    async def _won_after_all(self, claimed: Event) -> str:
+        try:
+            stored = await self._life.events.get(claimed.id)
+        except Missing:
+            raise LostRace from None
+        if stored.event.claim_id != claimed.claim_id:
+            raise LostRace
+        return stored.etag
+
+    async def _hide(self, queue: str, message: Message, lease_seconds: int) -> str:
+        """The first renewal extends the first visibility, unless the lease is so long that it comes too late."""
+        if lease_seconds / 3 <= self._life.terms.first_visibility():
+            return message.receipt
+        try:
+            hidden = lease_seconds + self._life.terms.clock_margin_seconds
+            return await self._life.queues.update(queue, message.id, message.receipt, hidden_seconds=hidden)
+        except StaleReceipt:
+            return message.receipt
+
+    async def _parameter(self, parameter: Parameter, payload: bytes) -> StaticParameter | SecretParameter:
+        if parameter.type is ParameterType.SECRET:
+            return SecretParameter(name=parameter.name, secret=parameter.value)
+        value: Any = parameter.value
+        if parameter.type is ParameterType.DATA:
+            try:
+                value = await self._life.evaluator.evaluate(parameter.value, payload)
+            except Invalid as error:
+                message = f"parameter {parameter.name}: {error}"
+                raise Unresolvable(Code.PARAMETER_FAILED, message) from error
+        return StaticParameter(name=parameter.name, value=value)
+
+    def _task(self, event: Event, work: Work, lease: Lease) -> Task:
+        run = work.plan.run
+        return Task(
+            event_id=event.id,
+            event_type=event.event_type,
+            attempt=event.attempt,
+            token=self._tokens.issue(lease),
+            lease_seconds=run.lease_seconds,
+            confirm=event.confirm,
+            action=run.action,
+            runtime=run.runtime,
+            module=run.module,
+            bundle=run.bundle,
+            payload=json.loads(work.payload),
+            parameters=work.parameters,
+            timeout_seconds=run.timeout_seconds,
+            warning_codes=work.plan.action.warning_codes,
+            created_at=event.created_at,
+            source=event.source,
+            parent_id=event.parent_id,
+            root_id=event.root_id,
+            traceparent=event.traceparent,
+            correlation_id=event.correlation_id,
+        )

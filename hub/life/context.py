@@ -1,0 +1,50 @@
+"""What every step in an event's life works with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hub.clock import Clock
+from hub.evaluation import Evaluation
+from hub.life.terms import Terms
+from hub.model.snapshot import Snapshot
+from hub.storage.contents import Contents
+from hub.storage.events import EventRows
+from hub.storage.log_rows import LogRows
+from hub.storage.partition_index import PartitionIndex
+from hub.storage.ports import Queues
+
+
+@dataclass(frozen=True, slots=True)
+class LifeContext:
+    """One per process: rows, queues, the clock, today's configuration, and who is told of news."""
+
+    events: EventRows
+    queues: Queues
+    contents: Contents
+    logs: LogRows
+    partitions: PartitionIndex
+    clock: Clock
+    terms: Terms
+    configuration: Callable[[], Awaitable[Snapshot]]
+    evaluator: Evaluation
+    randomness: Callable[[], int]
+    """80 or more random bits at each call."""
+    wake: Callable[[str], None]
+    """Tells the receive loop of a queue in this process that something is there now."""
+    cancelled: Callable[[str, str], None]
+    """Tells the polls held in this process that this sink's event (sink, event id) was cancelled."""
+
+    def now(self) -> datetime:
+        """The time of day, cut to the milliseconds that storage keeps."""
+        now = self.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def margin(self) -> timedelta:
+        return timedelta(seconds=self.terms.clock_margin_seconds)
+
+    def fraction(self) -> float:
+        """A random number from 0 to 1."""
+        return (self.randomness() & 0xFFFFFFFF) / 2**32

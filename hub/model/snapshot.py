@@ -1,0 +1,46 @@
+"""The whole configuration as it stood at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.model.configuration import Action, EventType, RetryPolicy, SinkType, Source
+from hub.model.sink import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of the configuration. Names are looked up without regard to case."""
+
+    version: str
+    sink_types: Mapping[str, SinkType] = field(default_factory=dict)
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    event_types: Mapping[str, EventType] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+
+    def sink_type(self, name: str) -> SinkType | None:
+        return self.sink_types.get(name.casefold())
+
+    def action(self, name: str) -> Action | None:
+        return self.actions.get(name.casefold())
+
+    def event_type(self, name: str) -> EventType | None:
+        return self.event_types.get(name.casefold())
+
+    def source(self, name: str) -> Source | None:
+        return self.sources.get(name.casefold())
+
+    def sink(self, name: str) -> Sink | None:
+        return self.sinks.get(name.casefold())
+
+    def retry_policy(self, event_type: str) -> RetryPolicy:
+        """How today's configuration retries this EventType; the default when it is gone."""
+        found = self.event_type(event_type)
+        return found.retry if found else RetryPolicy()
+
+    def pinned(self, sink: str) -> bool:
+        """Whether any EventType names this one sink, so that its own queue is in use."""
+        wanted = sink.casefold()
+        return any(each.sink is not None and each.sink.casefold() == wanted for each in self.event_types.values())

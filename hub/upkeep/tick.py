@@ -1,0 +1,76 @@
+"""The one timer's work, and who does it when the timer has stopped (timers on Flex Consumption are known to).
+
+Each step may run in any number of processes at once: races are decided by ETags, and what is derived is derived twice
+alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from hub.clock import Clock
+from hub.errors import Missing, NexomaticError
+from hub.storage import codec
+from hub.storage.keys import UPKEEP
+from hub.storage.ports import Tables
+from hub.upkeep.reconcile import Reconciler
+from hub.upkeep.retention import Retention
+
+log = logging.getLogger(__name__)
+
+LATE = timedelta(minutes=3)
+"""A heartbeat this old: the timer has stopped."""
+LOOK_EVERY = timedelta(minutes=1)
+"""How often a process with traffic looks at the heartbeat. One operation."""
+_PARTITION, _KEY = "heartbeat", "tick"
+
+
+class Upkeep:
+    """Keeps the hub in order, once a minute."""
+
+    def __init__(self, tables: Tables, clock: Clock, reconciler: Reconciler, retention: Retention) -> None:
+        self._tables = tables
+        self._clock = clock
+        self._reconciler = reconciler
+        self._retention = retention
+        self._looked_at = clock.now()
+        self._standing_in: asyncio.Task[None] | None = None
+        self.degraded = False
+        """The timer's heartbeat was too old when this process last looked."""
+
+    async def tick(self) -> None:
+        """One step of everything."""
+        await self._reconciler.step()
+        await self._retention.step()
+        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"at": codec.text_of_time(self._clock.now())})
+
+    async def heartbeat(self) -> datetime | None:
+        """When the last step ended, in whatever process; None before the first."""
+        try:
+            row = await self._tables.get(UPKEEP, _PARTITION, _KEY)
+        except Missing:
+            return None
+        return codec.time_of_text(str(row.values["at"]))
+
+    def traffic(self) -> None:
+        """A poll or a webhook came: once a minute, see whether the timer still runs, and stand in for it if not."""
+        now = self._clock.now()
+        if now - self._looked_at < LOOK_EVERY or (self._standing_in and not self._standing_in.done()):
+            return
+        self._looked_at = now
+        self._standing_in = asyncio.create_task(self._stand_in(), name="stand in for the timer")
+
+    async def _stand_in(self) -> None:
+        try:
+            last = await self.heartbeat()
+            late = last is None or self._clock.now() - last > LATE
+            if late and not self.degraded:
+                log.warning("the timer's last heartbeat was at %s: this process does its work meanwhile", last)
+            self.degraded = late
+            if late:
+                await self._reconciler.step()
+                await self._retention.step()
+        except NexomaticError as error:
+            log.warning("upkeep failed and will be tried again: %s", error)
