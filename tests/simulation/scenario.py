@@ -1,0 +1,141 @@
+"""What a run is about: hubs, sinks, event types, events, and what people do to them. All of it data, drawn from a seed.
+
+The seed and the scenario's kind say everything: the same two give the same run, fault for fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from hub.model.configuration import Action, EventType, RetryPolicy, Runtime, SinkType
+
+POOL = "SIM:POOL"
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class WorkKind:
+    """What the tasks of an event type do: for how long, how they end (drawn by weight), how much they log."""
+
+    seconds: tuple[float, float] = (0.5, 3.0)
+    ends: tuple[str, ...] = ("SUCCESS",)
+    log_bytes: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An event type with its action, and what its tasks do."""
+
+    event_type: EventType
+    action: Action
+    work: WorkKind
+
+    @property
+    def name(self) -> str:
+        return self.event_type.name
+
+
+def kind(
+    name: str,
+    work: WorkKind | None = None,
+    *,
+    retry: RetryPolicy | None = None,
+    edges: Mapping[str, str] | None = None,
+    timeout_seconds: int = 60,
+    sink_type: str = POOL,
+    **event_type: Any,
+) -> Kind:
+    """An event type and an action of the same name. `edges`: `on_success` and so on, to event types."""
+    action = Action.model_validate(
+        {
+            "name": name.lower(),
+            "runtime": Runtime.PYTHON,
+            "module": "sim:run",
+            "timeout_seconds": timeout_seconds,
+            **(edges or {}),
+        }
+    )
+    document = EventType(name=name, sink_type=sink_type, action=action.name, retry=retry or RetryPolicy(), **event_type)
+    return Kind(document, action, work or WorkKind())
+
+
+@dataclass(frozen=True)
+class Post:
+    """One event, posted by a caller who repeats it under the same id until it is acknowledged."""
+
+    number: int
+    kind: str
+    at: float
+    not_before: float | None = None
+    """On the run's time."""
+    cancel_at: float | None = None
+    """When an admin wants it cancelled, and repeats that until answered."""
+    payload_bytes: int = 0
+    id_at: float | None = None
+    """The time its derived id carries, when it is not that of the post: a schedule catching up."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One agent, as a service manager keeps it."""
+
+    name: str
+    capacity: int = 4
+    begins: float = 0.0
+    sink_type: str = POOL
+    stalls: tuple[tuple[float, float], ...] = ()
+    """When its machine stands still, and for how long."""
+    drains: tuple[tuple[float, bool], ...] = ()
+    """When it is told to stop, and whether it hands back what runs. It is started again some seconds later."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """From when until when something does not work at all."""
+
+    begins: float
+    ends: float
+    storage: bool = False
+    """Storage; otherwise the network between everybody and the hubs."""
+
+    def covers(self, now: float) -> bool:
+        return self.begins <= now < self.ends
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything but the faults."""
+
+    name: str
+    seed: int
+    kinds: tuple[Kind, ...]
+    posts: tuple[Post, ...]
+    pools: tuple[Pool, ...] = (Pool("sink-a"),)
+    hubs: tuple[float, ...] = (0.0,)
+    """Each hub's clock: seconds ahead of storage's."""
+    outages: tuple[Outage, ...] = ()
+    tick_seconds: float | None = MINUTE
+    """How often the timer fires; None: never."""
+    retention_days: float | None = None
+    horizon: float = 2 * HOUR
+    """A run that is not settled by then has failed."""
+    restart_seconds: tuple[float, float] = (0.5, 2.0)
+    """How long a killed process stays away."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sink_types(self) -> tuple[SinkType, ...]:
+        names = {each.event_type.sink_type for each in self.kinds} | {pool.sink_type for pool in self.pools}
+        return tuple(SinkType(name=name) for name in sorted(names))
+
+    def kind(self, name: str) -> Kind:
+        return next(each for each in self.kinds if each.name == name)
+
+    def rng(self, purpose: str) -> Random:
+        """Random numbers of this run for one purpose, independent of every other purpose."""
+        return Random(f"{self.name}/{self.seed}/{purpose}")

@@ -1,0 +1,82 @@
+"""What surrounds a simulated agent: its disk, the work its tasks do, its calls, and who watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+from nexomatic_agent.intents import TaskResult
+
+from hub import wire
+from tests.simulation.faults import Faults
+from tests.simulation.process import Process
+from tests.simulation.trace import Trace
+
+
+@dataclass
+class Entry:
+    """What the disk knows of one claim."""
+
+    token: str
+    event_id: str
+    attempt: int
+    lease_seconds: float
+    timeout_seconds: float
+    started: bool
+    result: TaskResult | None = None
+    log_bytes: int = 0
+
+
+@dataclass
+class Disk:
+    """What survives the agent's process."""
+
+    instance: str | None = None
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """By claim: event id and attempt."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a task's process will do, once it is started."""
+
+    seconds: float
+    state: str = "SUCCESS"
+    code: str | None = None
+    data: Any = None
+    log_bytes: int = 0
+    """Written half way through, if it comes so far."""
+
+
+class Calls(Protocol):
+    """The four calls of an agent, as a client makes them. Raise `NoAnswer` and `Refused`."""
+
+    async def poll(self, caller: Process, sink: str, body: wire.Poll, hold: float) -> wire.Polled | wire.Steering: ...
+    async def renew(self, caller: Process, sink: str, event_id: str, body: wire.Renew) -> wire.Leased: ...
+    async def logs(self, caller: Process, sink: str, event_id: str, body: wire.Logs) -> wire.Leased: ...
+    async def result(self, caller: Process, sink: str, event_id: str, body: wire.Result) -> wire.Recorded: ...
+
+
+class Ledger(Protocol):
+    """Who watches what agents do in the real world."""
+
+    def held(self, sink: str, task: wire.Task) -> None: ...
+    def child_started(self, sink: str, event_id: str, attempt: int) -> None: ...
+    def child_ended(self, sink: str, event_id: str, attempt: int) -> None: ...
+    def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult) -> None: ...
+    def let_go(self, sink: str, event_id: str, attempt: int, lost: str | None) -> None: ...
+    def work_of(self, task: wire.Task) -> Work: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all agents of a run share."""
+
+    calls: Calls
+    ledger: Ledger
+    faults: Faults
+    trace: Trace
+    rng: Random
+    log_line: Callable[[float, str], wire.Line]
