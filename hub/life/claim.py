@@ -57,7 +57,7 @@ class Claimer:
             payload = await self._life.contents.load(keys.PAYLOADS, event.payload)
         except Missing:
             raise Unresolvable(Code.PAYLOAD_MISSING, "the payload is not in storage any more") from None
-        return Work(plan, payload, tuple([await self._parameter(each, payload) for each in plan.parameters]))
+        return Work(plan, payload, await self._parameters(plan, payload))
 
     async def claim(self, stored: Stored, work: Work, sink: str, queue: str, message: Message) -> Task:
         """The task, now leased to this sink; `stored` is QUEUED and due.
@@ -126,17 +126,17 @@ class Claimer:
         except StaleReceipt:
             return message.receipt
 
-    async def _parameter(self, parameter: Parameter, payload: bytes) -> StaticParameter | SecretParameter:
-        if parameter.type is ParameterType.SECRET:
-            return SecretParameter(name=parameter.name, secret=parameter.value)
-        value: Any = parameter.value
-        if parameter.type is ParameterType.DATA:
+    async def _parameters(self, plan: Plan, payload: bytes) -> tuple[StaticParameter | SecretParameter, ...]:
+        paths = [each for each in plan.parameters if each.type is ParameterType.DATA]
+        found: dict[str, Any] = {}
+        if paths:
             try:
-                value = await self._life.evaluator.evaluate(parameter.value, payload)
+                values = await self._life.evaluator.evaluate_all([each.value for each in paths], payload)
             except Invalid as error:
-                message = f"parameter {parameter.name}: {error}"
-                raise Unresolvable(Code.PARAMETER_FAILED, message) from error
-        return StaticParameter(name=parameter.name, value=value)
+                names = ", ".join(each.name for each in paths)
+                raise Unresolvable(Code.PARAMETER_FAILED, f"parameters {names}: {error}") from error
+            found = {each.name: value for each, value in zip(paths, values, strict=True)}
+        return tuple(_parameter(each, found) for each in plan.parameters)
 
     def _task(self, event: Event, work: Work, lease: Lease) -> Task:
         run = work.plan.run
@@ -162,3 +162,10 @@ class Claimer:
             traceparent=event.traceparent,
             correlation_id=event.correlation_id,
         )
+
+
+def _parameter(parameter: Parameter, found: dict[str, Any]) -> StaticParameter | SecretParameter:
+    if parameter.type is ParameterType.SECRET:
+        return SecretParameter(name=parameter.name, secret=parameter.value)
+    value = found[parameter.name] if parameter.type is ParameterType.DATA else parameter.value
+    return StaticParameter(name=parameter.name, value=value)
