@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeAlias, cast
 
 import pytest
 
+from hosting.azurite import start_azurite
 from hub.storage.keys import EVENTS
 from hub.storage.ports import Storage
-from tests.contract.rig import Partition, Queue, Rig, embedded_rig, unique
+from tests.contract.rig import Partition, Queue, Rig, azure_rig, embedded_rig, unique
 
 OpenRig: TypeAlias = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Rig]]
 
@@ -23,16 +24,30 @@ def _folder(request: pytest.FixtureRequest) -> Path:
 ENGINES: dict[str, OpenRig] = {
     "embedded-file": lambda request: embedded_rig(_folder(request) / "nexomatic.db"),
     "embedded-memory": lambda _: embedded_rig(None),
+    "azure": lambda request: azure_rig(request.getfixturevalue("azurite")),
 }
 """Every engine there is: each must pass every test of this folder that asks for `storage`."""
 
-MARKS: dict[str, list[pytest.MarkDecorator]] = {}
+MARKS: dict[str, list[pytest.MarkDecorator]] = {"azure": [pytest.mark.azurite]}
 """What a test on this engine needs, for choosing tests by mark."""
 
 
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[str]:
+    """The connection string of an Azurite of this run's own, in memory."""
+    with start_azurite() as started:
+        yield started.connection_string
+
+
 @pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, [])) for name in ENGINES])
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    async with ENGINES[request.param](request) as opened:
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of the engine the test runs on."""
+    return cast(str, request.param)
+
+
+@pytest.fixture
+async def rig(request: pytest.FixtureRequest, engine: str) -> AsyncIterator[Rig]:
+    async with ENGINES[engine](request) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from hub.storage.azure import open_azure
 from hub.storage.embedded import open_embedded
 from hub.storage.ports import Message, Queues, Row, Storage, Tables, Value, Values
 
@@ -51,6 +52,15 @@ async def embedded_rig(path: Path | None) -> AsyncIterator[Rig]:
 
     await storage.prepare()
     yield Rig(storage, elapse, clock.now)
+    await storage.close()
+
+
+@asynccontextmanager
+async def azure_rig(connection_string: str) -> AsyncIterator[Rig]:
+    """The Azure engine, on the clock of the machine it shares with the emulator."""
+    storage = await open_azure(connection_string)
+    await storage.prepare()
+    yield Rig(storage, sleep, lambda: datetime.now(UTC))
     await storage.close()
 
 

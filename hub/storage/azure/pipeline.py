@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, Final
 
 import aiohttp
-from azure.core.exceptions import IncompleteReadError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import AzureError, IncompleteReadError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import AsyncPipeline, PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncHTTPPolicy,
@@ -117,7 +117,12 @@ class Meter(AsyncHTTPPolicy[Any, Any]):
 
 
 class Transport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it untyped
-    """The SDKs' transport, except that a large body is written in pieces, between which the event loop may turn."""
+    """The SDKs' transport; a large body is written in pieces, between which the event loop may turn."""
+
+    async def open(self) -> None:
+        """Called by the SDKs before each request. Raises `AzureError`, not one that is tried again, once closed."""
+        if self.session.closed:
+            raise AzureError("The engine is closed.")
 
     def _get_request_data(self, request: Any) -> Any:
         data = super()._get_request_data(request)

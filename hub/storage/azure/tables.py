@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from hub.errors import Exists, Missing
 from hub.storage import limits
 from hub.storage.azure.account import Account
 from hub.storage.azure.calls import Caller
-from hub.storage.azure.entities import KEY, PARTITION, SYSTEM_COLUMNS, range_filter, sent_etag, to_entity, to_row
+from hub.storage.azure.entities import (
+    KEY,
+    PARTITION,
+    SYSTEM_COLUMNS,
+    equals,
+    only,
+    range_filter,
+    sent_etag,
+    to_entity,
+    to_row,
+)
 from hub.storage.azure.operations import Operation
 from hub.storage.azure.pipeline import Plumbing
 from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Values
@@ -87,18 +97,21 @@ class AzureTables:
         where: Values | None = None,
     ) -> list[Row]:
         limits.check_query(partition, after, before, limit)
-        limits.check_columns(where or {})
+        wanted = dict(where or {})
+        limits.check_columns(wanted)
+        for column in select or ():
+            limits.check_column_name(column)
         found = self._table(table).query_entities(
-            range_filter(partition, after, before, where),
+            range_filter(partition, after, before, wanted),
             results_per_page=limit,
-            select=None if select is None else [*SYSTEM_COLUMNS, *select],  # the ETag is made of the timestamp
+            select=None if select is None else [*SYSTEM_COLUMNS, *{*select, *wanted}],
         )
         pages = found.by_page()
         rows: list[Row] = []
         # A page may be short or empty and not be the last: after 5 s the service answers with what it has.
         while len(rows) < limit and (page := await self._call(Operation.TABLE_QUERY, anext(pages, None))) is not None:
-            rows += [to_row(entity) async for entity in page]
-        return rows[:limit]
+            rows += [row async for row in _rows(page) if equals(row, wanted)]
+        return [only(row, select) for row in rows[:limit]]
 
     async def transact(self, table: str, partition: str, changes: Sequence[Change]) -> None:
         limits.check_changes(partition, changes)
@@ -114,6 +127,11 @@ class AzureTables:
                 self._service.url, name, credential=self._service.credential, pipeline=self._pipeline
             )
         return client
+
+
+async def _rows(page: AsyncIterator[TableEntity]) -> AsyncIterator[Row]:
+    async for entity in page:
+        yield to_row(entity)
 
 
 def _operation(partition: str, change: Change) -> tuple[str, dict[str, Any], dict[str, Any]]:
