@@ -1,0 +1,82 @@
+# `make` alone lists what there is. Everything a fresh machine needs is installed by these targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STORAGE ?= embedded
+SEED ?= 1
+SECONDS_TO_RUN ?= 600
+WORKERS ?= 2
+SOURCES := function_app.py functions hub hosting tools examples tests agent
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: .venv/.local $(if $(filter azurite,$(STORAGE)),node_modules/.installed) ## the whole platform on this machine (STORAGE=azurite: on Azurite)
+	@$(BIN)/python -m hosting.run --storage $(STORAGE)
+
+.PHONY: test
+test: .venv/.development node_modules/.installed ## lint, types, and every test, on both storage engines
+	@$(MAKE) --no-print-directory lint types
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
+
+.PHONY: soak
+soak: .venv/.development node_modules/.installed ## the long runs (SEED=1 SECONDS_TO_RUN=600)
+	@$(BIN)/python -m tests.soak --seed $(SEED) --seconds $(SECONDS_TO_RUN)
+
+.PHONY: bench
+bench: .venv/.development ## latency, throughput and storage operations, beside the raw storage floor
+	@$(BIN)/python -m tests.bench
+
+.PHONY: lint
+lint: .venv/.development ## ruff, and the arrows between layers
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@PYTHONPATH=.:agent $(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tools.docs_tables --check
+
+.PHONY: types
+types: .venv/.development ## mypy --strict, tests included
+	@$(BIN)/mypy $(SOURCES)
+
+.PHONY: format
+format: .venv/.development ## put the code into shape
+	@$(BIN)/ruff check --fix-only -q $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+.PHONY: docs
+docs: .venv/.development ## write the generated parts of docs/
+	@$(BIN)/python -m tools.docs_tables
+
+.PHONY: lock
+lock: .venv/.development ## pin what requirements*.in ask for, with hashes
+	@for name in requirements requirements-local requirements-dev; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header $$name.in -o $$name.txt; done
+
+.PHONY: clean
+clean: ## remove what was installed and built here; your data in .local stays
+	@rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Nexomatic's hub needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.local: requirements-local.txt | .venv/bin/python
+	@echo "installing what the platform needs …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-local.txt
+	@touch $@
+
+.venv/.development: requirements-dev.txt | .venv/bin/python
+	@echo "installing the development tools …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ .venv/.local
+
+node_modules/.installed: package-lock.json
+	@command -v npm >/dev/null || { echo "Azurite comes from npm: install Node.js 20 or newer" >&2; exit 1; }
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
