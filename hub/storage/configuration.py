@@ -1,0 +1,260 @@
+"""The configuration's rows: one partition, so that a change and the version row are written together or not at all.
+
+A row is the document as it is read back, and beside it, in columns of their own, what is secret: hashes of tokens and
+credentials, and a webhook's key. The models never hold those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from pydantic import BaseModel, TypeAdapter
+
+from hub.errors import LimitExceeded, Missing
+from hub.model.configuration import Action, EventType, SinkType, Source
+from hub.model.people import Enrolment, Token
+from hub.model.sink import Sink
+from hub.model.snapshot import Snapshot
+from hub.storage import codec
+from hub.storage.keys import CONFIGURATION
+from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Tables, Value
+
+PARTITION: Final = "current"
+MAX_DOCUMENT_BYTES: Final = 60_000
+"""A column holds 64 KiB."""
+NO_VERSION: Final = "none"
+"""The version before the first write."""
+_VERSION_KEY: Final = "~version"
+"""Sorts behind every other key, which `load` relies on."""
+_PAGE: Final = 1000
+_SECRET_COLUMNS: Final = ("sha256", "key", "old_key", "old_key_until")
+
+
+class RowKind(StrEnum):
+    """What kinds of rows there are."""
+
+    SINK_TYPE = "sink-types"
+    ACTION = "actions"
+    EVENT_TYPE = "event-types"
+    SOURCE = "sources"
+    SINK = "sinks"
+    TOKEN = "tokens"  # noqa: S105 - the kind, not a token
+    ENROLMENT = "enrolments"
+
+
+_MODELS: Final[Mapping[RowKind, TypeAdapter[Any]]] = {
+    RowKind.SINK_TYPE: TypeAdapter(SinkType),
+    RowKind.ACTION: TypeAdapter(Action),
+    RowKind.EVENT_TYPE: TypeAdapter(EventType),
+    RowKind.SOURCE: TypeAdapter(Source),
+    RowKind.SINK: TypeAdapter(Sink),
+    RowKind.TOKEN: TypeAdapter(Token),
+    RowKind.ENROLMENT: TypeAdapter(Enrolment),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: the document, what is secret beside it, and the version of the configuration that wrote it."""
+
+    kind: RowKind
+    name: str
+    model: BaseModel
+    sha256: str = field(default="", repr=False)
+    """Of a token or credential."""
+    key: str = field(default="", repr=False)
+    """A webhook's key, in clear: it is an address."""
+    old_key: str = field(default="", repr=False)
+    old_key_until: datetime | None = None
+    revision: str = ""
+    etag: str = ""
+
+    @property
+    def row_key(self) -> str:
+        return row_key(self.kind, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookKey:
+    """Which source a key calls, and until when; None: as long as the source is there."""
+
+    source: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller can prove itself with, by SHA-256 (hexadecimal); webhooks by their key."""
+
+    tokens: Mapping[str, Token] = field(default_factory=dict, repr=False)
+    sinks: Mapping[str, Sink] = field(default_factory=dict, repr=False)
+    webhook_keys: Mapping[str, WebhookKey] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that was configured at one moment, with what writing it again needs."""
+
+    version: str
+    version_etag: str | None
+    entries: Mapping[str, Entry]
+    """By row key."""
+    snapshot: Snapshot
+    credentials: Credentials
+
+    def get(self, kind: RowKind, name: str) -> Entry | None:
+        """The entry of this name, whatever its case."""
+        return self.entries.get(row_key(kind, name))
+
+    def of(self, kind: RowKind) -> list[Entry]:
+        """All entries of a kind, by name."""
+        return [entry for key, entry in sorted(self.entries.items()) if key.startswith(f"{kind}:")]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change to the configuration: rows to write, rows to remove."""
+
+    put: Sequence[Entry] = ()
+    remove: Sequence[Entry] = ()
+
+
+Decide: TypeAlias = Callable[[Configuration], Edit]
+"""What to change, given the configuration as it stands; raises what refuses the change. May be asked more than once."""
+
+Write: TypeAlias = Callable[[Decide], Awaitable[str]]
+"""Carries a decision out and answers the new version, which is the revision of every entry it wrote."""
+
+
+def row_key(kind: RowKind, name: str) -> str:
+    return f"{kind}:{name.casefold()}"
+
+
+class ConfigurationRows:
+    """Reads and writes the rows. Raises what `Tables` raises."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def version(self) -> str:
+        """The version as it stands: one read."""
+        try:
+            row = await self._tables.get(CONFIGURATION, PARTITION, _VERSION_KEY)
+        except Missing:
+            return NO_VERSION
+        return _version_of(row)
+
+    async def load(self, known: Mapping[str, Entry]) -> Configuration:
+        """All rows, with those already `known` (by row key and ETag) not parsed again.
+
+        Its version is the one that lay behind the rows when they had been read. The caller compares it with the one
+        before: unless they are the same, rows of two versions may have been mixed.
+        """
+        rows = await self._all()
+        version, etag = NO_VERSION, None
+        if rows and rows[-1].key == _VERSION_KEY:
+            last = rows.pop()
+            version, etag = _version_of(last), last.etag
+        # A kind that this release does not know is another's: one is running beside it that does.
+        ours = [row for row in rows if row.key.partition(":")[0] in _MODELS]
+        return _configuration(version, etag, [_entry(row, known) for row in ours])
+
+    async def _all(self) -> list[Row]:
+        rows: list[Row] = []
+        while True:
+            page = await self._tables.query(CONFIGURATION, PARTITION, after=rows[-1].key if rows else "", limit=_PAGE)
+            rows += page
+            if len(page) < _PAGE:
+                return rows
+
+    async def write(self, seen: Configuration, edit: Edit, version: str) -> None:
+        """Write the change and the new version, together. Raises `Changed`, `Exists` when `seen` is not the newest."""
+        values: dict[str, Value] = {"format": codec.FORMAT, "version": version}
+        guard: Change = Insert(_VERSION_KEY, values)
+        if seen.version_etag is not None:
+            guard = Replace(_VERSION_KEY, values, seen.version_etag)
+        puts = [Put(entry.row_key, _values(entry, version)) for entry in edit.put]
+        removals = [Delete(entry.row_key, entry.etag) for entry in edit.remove]
+        await self._tables.transact(CONFIGURATION, PARTITION, [guard, *puts, *removals])
+
+
+def _configuration(version: str, etag: str | None, entries: Iterable[Entry]) -> Configuration:
+    by_key = {entry.row_key: entry for entry in entries}
+    by_kind: dict[RowKind, dict[str, Any]] = {kind: {} for kind in RowKind}
+    for entry in by_key.values():
+        by_kind[entry.kind][entry.name.casefold()] = entry.model
+    snapshot = Snapshot(
+        version=version,
+        sink_types=by_kind[RowKind.SINK_TYPE],
+        actions=by_kind[RowKind.ACTION],
+        event_types=by_kind[RowKind.EVENT_TYPE],
+        sources=by_kind[RowKind.SOURCE],
+        sinks=by_kind[RowKind.SINK],
+    )
+    return Configuration(version, etag, by_key, snapshot, _credentials(by_key.values()))
+
+
+def _credentials(entries: Iterable[Entry]) -> Credentials:
+    tokens: dict[str, Token] = {}
+    sinks: dict[str, Sink] = {}
+    keys: dict[str, WebhookKey] = {}
+    for entry in entries:
+        if isinstance(entry.model, Token):
+            tokens[entry.sha256] = entry.model
+        elif isinstance(entry.model, Sink):
+            sinks[entry.sha256] = entry.model
+        elif entry.key:
+            keys[entry.key] = WebhookKey(entry.name)
+            if entry.old_key:
+                keys[entry.old_key] = WebhookKey(entry.name, entry.old_key_until)
+    return Credentials(tokens, sinks, keys)
+
+
+def _version_of(row: Row) -> str:
+    codec.check_format(row.values["format"])
+    return str(row.values["version"])
+
+
+def _entry(row: Row, known: Mapping[str, Entry]) -> Entry:
+    before = known.get(row.key)
+    if before is not None and before.etag == row.etag:
+        return before
+    codec.check_format(row.values["format"])
+    kind = RowKind(row.key.partition(":")[0])
+    secrets: dict[str, Any] = {name: row.values[name] for name in _SECRET_COLUMNS if row.values.get(name)}
+    if "old_key_until" in secrets:
+        secrets["old_key_until"] = codec.time_of_text(secrets["old_key_until"])
+    return Entry(
+        kind=kind,
+        name=str(row.values["name"]),
+        model=_MODELS[kind].validate_json(row.values["document"]),  # type: ignore[arg-type]  # bytes, as written below
+        revision=str(row.values["revision"]),
+        etag=row.etag,
+        **secrets,
+    )
+
+
+def _values(entry: Entry, version: str) -> dict[str, Value]:
+    # Without defaults: while an update rolls out, the release before reads this too, and does not know new fields.
+    document = json.dumps(
+        entry.model.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False, separators=(",", ":")
+    ).encode()
+    if len(document) > MAX_DOCUMENT_BYTES:
+        raise LimitExceeded(f"as JSON this is {len(document)} bytes; at most {MAX_DOCUMENT_BYTES} can be stored")
+    values: dict[str, Value] = {
+        "format": codec.FORMAT,
+        "revision": version,
+        "name": entry.name,
+        "document": document,
+    }
+    for name in ("sha256", "key", "old_key"):
+        if getattr(entry, name):
+            values[name] = getattr(entry, name)
+    if entry.old_key_until is not None:
+        values["old_key_until"] = codec.text_of_time(entry.old_key_until)
+    return values
