@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,11 @@ from hub.storage.ports import Blobs, Queues, Tables
 
 READ_BATCH: Final = 8
 """Reads answered together: enough to spare wake-ups, few enough that the first does not wait for the rest."""
+
+SWITCH_SECONDS: Final = 0.0001
+"""After this long a thread of the interpreter gives way to one that waits. With the usual 5 ms an event loop that is
+busy all the time starves the storage threads, which need the interpreter for microseconds but often: ten writes a
+second were left of thousands."""
 
 
 class EmbeddedStorage:
@@ -82,8 +88,9 @@ class EmbeddedStorage:
 def open_embedded(path: Path | None, clock: Clock) -> EmbeddedStorage:
     """Open the database at `path`, making it if it is not there; None is a new one in memory.
 
-    Blocks while it reads the file. In memory every call is carried out on the calling task, without threads. Raises
-    `Unavailable` if another process has the file open, `Rejected` if it is not a database this release can read.
+    Blocks while it reads the file, and lowers the interpreter's thread switch interval for the whole process. In memory
+    every call is carried out on the calling task, without threads. Raises `Unavailable` if another process has the file
+    open, `Rejected` if it is not a database this release can read.
     """
     if path is None:
         connection = connect(None)
@@ -112,6 +119,7 @@ def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> Embedde
             connection.close()
         raise
     _, getting, querying = opened
+    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
     writes = ThreadLane("storage-writes", writing, GroupCommit(), batch=GROUP)
     gets = ThreadLane("storage-gets", getting, Reads(), batch=READ_BATCH)
     queries = ThreadLane("storage-queries", querying, Reads(), batch=1)

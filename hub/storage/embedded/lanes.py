@@ -108,7 +108,16 @@ class ThreadLane:
                 self._answer(jobs, self._outcomes([operation for operation, _ in jobs]))
                 self._work.rest(self._connection, idle=self._jobs.empty())
         finally:
+            self._closed = True
             self._connection.close()
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """Answer whoever asked too late to be carried out; nobody may wait for a thread that has ended."""
+        with suppress(Empty):
+            while True:
+                if job := self._jobs.get_nowait():
+                    self._answer([job], [(None, Unavailable(CLOSED))])
 
     def _take(self) -> tuple[list[_Job], bool]:
         """The next jobs, at least one unless the lane was closed; and whether it is still open."""
