@@ -16,3 +16,11 @@ class NotInstalled(HostingError):
 
 class DidNotStart(HostingError):
     """A child process ended, or was not ready in time."""
+
+
+class BadSettings(HostingError):
+    """host.json, local.settings.json or a setting of the environment is not valid."""
+
+
+class IndexingError(HostingError):
+    """The functions of the app cannot be indexed: Azure would serve none of them."""

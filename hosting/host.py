@@ -1,0 +1,118 @@
+"""Serves the functions of an app folder on this machine, as the Functions host and the Python worker would together.
+
+    python -m hosting.host --app DIR --home DIR --port N [--bind 127.0.0.1] [--no-keys] [--grace SECONDS]
+
+SIGTERM or SIGINT: stop accepting, let what runs end within the grace, exit 0. A second one: exit at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hosting import logs
+from hosting.errors import HostingError
+from hosting.functions_host import DEFAULT_PORT, GRACE_SECONDS, FunctionsHost, Options, bind
+from hosting.hostjson import category_level, read_host_json
+from hosting.indexing import index, load_app
+from hosting.settings import flag, merge, read_local_settings
+
+_logger = logging.getLogger("Host.Startup")
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; `port` is None when it is not given."""
+    parser = argparse.ArgumentParser(prog="python -m hosting.host", description="Serve the functions of an app folder.")
+    parser.add_argument("--app", type=Path, required=True, help="the folder with function_app.py and host.json")
+    parser.add_argument("--home", type=Path, required=True, help="where the host keeps what survives a restart")
+    parser.add_argument("--port", type=int, help=f"default: local.settings.json, else {DEFAULT_PORT}; 0 chooses one")
+    parser.add_argument("--bind", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    parser.add_argument("--no-keys", action="store_true", help="check no function keys: every caller is an admin")
+    parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds for what runs when told to stop")
+    return parser.parse_args(argv)
+
+
+def prepare(arguments: argparse.Namespace) -> tuple[FunctionsHost, socket.socket]:
+    """Everything before serving: settings into the environment, the log, the app. Raises HostingError."""
+    app: Path = arguments.app.resolve()
+    local = read_local_settings(app / "local.settings.json")
+    settings = merge(os.environ, local)
+    host_json = read_host_json(app, settings)
+    logs.install(host_json.log_levels, flag("PYTHON_ENABLE_DEBUG_LOGGING", settings))
+    sock = bind(arguments.bind, (local.port or DEFAULT_PORT) if arguments.port is None else arguments.port)
+    settings |= {"AzureWebJobsScriptRoot": str(app), "WEBSITE_HOSTNAME": f"localhost:{sock.getsockname()[1]}"}
+    settings.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
+    os.environ.update(settings)
+    _forget_start_folder()
+    functions = index(load_app(app, settings))
+    for function in functions:
+        name = f"Function.{function.name}"
+        logging.getLogger(name).setLevel(category_level(host_json.log_levels, name))
+    home = arguments.home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    options = Options(home=home, bind=arguments.bind, check_keys=not arguments.no_keys, cors=local.cors)
+    return FunctionsHost(functions, settings, host_json, options), sock
+
+
+def _forget_start_folder() -> None:
+    """`python -m` put the folder it was started in first on the path; an app's modules come last, after packages."""
+    start = str(Path.cwd())
+    sys.path[:] = [each for each in sys.path if each not in ("", start)]
+
+
+async def serve(host: FunctionsHost, sock: socket.socket, grace: float) -> None:
+    """Serve until a signal, then end the process: 0 when told to, 1 when a part of the host died.
+
+    It leaves by os._exit: a tidy end of the event loop would cancel handlers, and wait for threads that may never end.
+    """
+    told = asyncio.Event()
+
+    def tell() -> None:
+        if told.is_set():
+            leave(0)
+        told.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, tell)
+    await host.start(sock)
+    host.report()
+    ends = [asyncio.create_task(event.wait()) for event in (told, host.failed)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    left = await host.stop(grace)
+    if left:
+        _logger.warning("%d invocations did not end within %g s and are cut off", left, grace)
+    leave(1 if host.failed.is_set() else 0)
+
+
+def leave(status: int) -> None:
+    """End the process now, with everything written that was said."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Prepare and serve: in one event loop, which the app may meet while it is imported."""
+    host, sock = prepare(arguments)
+    await serve(host, sock, arguments.grace)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; answers its exit status if it cannot even start."""
+    try:
+        asyncio.run(run(parse_arguments(sys.argv[1:] if argv is None else argv)))
+    except HostingError as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
