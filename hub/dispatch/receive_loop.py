@@ -100,10 +100,10 @@ class ReceiveLoop:
         if not wanted:
             return False
         messages = await self._queues.receive(self._queue, count=wanted, hidden_seconds=self._patience.first_visibility)
-        for poll in takers:
-            poll.looked = True
         for message in messages:
             self._hand_out(message)
+        for poll in takers:
+            poll.looked()
         return bool(messages)
 
     def _hand_out(self, message: Message) -> None:

@@ -19,8 +19,9 @@ class WaitingPoll:
     commands: list[Cancel] = field(default_factory=list)
     answered: bool = False
     """Its answer is being written: nothing may be given to it any more."""
-    looked: bool = False
-    """The queue has been looked at for it."""
+    once: bool = False
+    """It is not held: one look at the queue, and then its answer."""
+    _looked: bool = False
     _reserved: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -41,6 +42,12 @@ class WaitingPoll:
             self.tasks.append(task)
         self._news.set()
 
+    def looked(self) -> None:
+        """The queue has been looked at with this poll's slots in mind."""
+        if self.once and not self._looked:
+            self._looked = True
+            self._news.set()
+
     def tell(self, command: Cancel) -> None:
         """Something its sink must know."""
         self.commands.append(command)
@@ -54,7 +61,7 @@ class WaitingPoll:
     async def wait(self, until: float) -> None:
         """Until there is something to answer, or the loop's time `until` is reached; never while a claim is pending."""
         loop = asyncio.get_running_loop()
-        while self.pending or not (self.tasks or self.commands or loop.time() >= until):
+        while self.pending or not (self.tasks or self.commands or self._looked or loop.time() >= until):
             self._news.clear()
             if self.pending:
                 await self._news.wait()

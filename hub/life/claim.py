@@ -34,6 +34,10 @@ class LostRace(Exception):
     """Somebody else changed the row first: claimed it, cancelled it, ended it."""
 
 
+class MayStillLand(LostRace):
+    """The claim was not written when last looked, and may be yet: storage did not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a task is made of, beside the event: resolved before the claim, so that a claim never fails after it."""
@@ -81,6 +85,8 @@ class Claimer:
         claimed = lifecycle.claim(stored.event, claim)
         try:
             etag = await self._write(claimed, stored.etag)
+        except MayStillLand:
+            raise  # its slot is left to expire: freed now, a claim that lands later would run without one
         except LostRace:
             if slot is not None:
                 await self._slots.release(claimed.event_type, slot, claim.claim_id)
@@ -103,17 +109,19 @@ class Claimer:
             return await self._life.events.replace(claimed, etag)
         except Missing:
             raise LostRace from None
-        except (Changed, Unavailable):
-            # It may have been our own write, whose answer was lost: the claim id in the row tells.
-            return await self._won_after_all(claimed)
+        except Changed:
+            # It may have been our own write, whose first answer was lost: the claim id in the row tells.
+            return await self._won_after_all(claimed, LostRace())
+        except Unavailable:
+            return await self._won_after_all(claimed, MayStillLand())
 
-    async def _won_after_all(self, claimed: Event) -> str:
+    async def _won_after_all(self, claimed: Event, otherwise: LostRace) -> str:
         try:
             stored = await self._life.events.get(claimed.id)
         except Missing:
-            raise LostRace from None
+            raise otherwise from None
         if stored.event.claim_id != claimed.claim_id:
-            raise LostRace
+            raise otherwise
         return stored.etag
 
     async def _hide(self, queue: str, message: Message, lease_seconds: int) -> str:
@@ -123,8 +131,8 @@ class Claimer:
         try:
             hidden = lease_seconds + self._life.terms.clock_margin_seconds
             return await self._life.queues.update(queue, message.id, message.receipt, hidden_seconds=hidden)
-        except StaleReceipt:
-            return message.receipt
+        except (StaleReceipt, Unavailable):
+            return message.receipt  # the claim is won; a hint that comes early only finds it alive
 
     async def _parameters(self, plan: Plan, payload: bytes) -> tuple[StaticParameter | SecretParameter, ...]:
         paths = [each for each in plan.parameters if each.type is ParameterType.DATA]

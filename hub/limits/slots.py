@@ -36,10 +36,18 @@ class Slots:
             row = rows.get(_key(number))
             if row is not None and self._in_use(row, now):
                 continue
-            with suppress(Changed, Exists, Missing):
-                await self._write(partition, number, row, _taken(claim_id, until))
+            if await self._took(partition, number, row, claim_id, until):
                 return number
         return None
+
+    async def _took(self, partition: str, number: int, row: Row | None, claim_id: str, until: datetime) -> bool:
+        try:
+            await self._write(partition, number, row, _taken(claim_id, until))
+        except (Changed, Exists, Missing):
+            # It may have been our own write, whose first answer was lost.
+            current = await self._row(partition, number)
+            return current is not None and current.values["claim_id"] == claim_id
+        return True
 
     async def renew(self, event_type: str, number: int, claim_id: str, until: datetime) -> None:
         """The lease on this slot's event goes on. Raises `Superseded` when another claim has taken the slot."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from hub.errors import Changed, Exists, Missing
+from hub.errors import Changed, Exists, Missing, NexomaticError
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
 from hub.model.event import Code, Event, State
@@ -99,13 +99,21 @@ class Reconciler:
             page = await self._life.events.list(partition, after=after, limit=PAGE, where={codec.OPEN: True})
             for stored in page:
                 walk.first_open = min(walk.first_open, partition.hour)
-                walk.touched += await self._look(stored, walk)
+                walk.touched += await self._look_safely(stored, walk)
             walk.seen += len(page)
             if page and walk.seen >= ROWS_A_STEP:
                 return page[-1].event.id
             if len(page) < PAGE:
                 return None
             after = page[-1].event.id
+
+    async def _look_safely(self, stored: Stored, walk: _Walk) -> bool:
+        try:
+            return await self._look(stored, walk)
+        except NexomaticError as error:
+            # One event that cannot be helped must not keep the others waiting; it stays open, and is tried again.
+            log.warning("event %s could not be reconciled: %s", stored.event.id, error)
+            return False
 
     async def _look(self, stored: Stored, walk: _Walk) -> bool:
         event = stored.event

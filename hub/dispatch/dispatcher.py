@@ -1,0 +1,57 @@
+"""The dispatcher of one process: which polls wait on which queue."""
+
+from __future__ import annotations
+
+from hub.dispatch.receive_loop import Follow, Patience, ReceiveLoop
+from hub.dispatch.waiting_poll import WaitingPoll
+from hub.storage.ports import Queues
+from hub.wire import Cancel
+
+
+class Dispatcher:
+    """Holds the receive loops and the polls waiting on them."""
+
+    def __init__(self, queues: Queues, follow: Follow, patience: Patience) -> None:
+        self._queues = queues
+        self._follow = follow
+        self._patience = patience
+        self._loops: dict[str, ReceiveLoop] = {}
+        self._held: dict[str, list[WaitingPoll]] = {}
+
+    @property
+    def held_polls(self) -> int:
+        """How many requests this process holds open at the moment."""
+        return sum(len(polls) for polls in self._held.values())
+
+    async def wait(self, poll: WaitingPoll, queues: list[str], until: float) -> None:
+        """Let the poll wait for work on these queues, until the loop's time `until` at most."""
+        self._held.setdefault(poll.sink, []).append(poll)
+        loops = [self._loop(queue) for queue in queues] if poll.slots else []
+        for loop in loops:
+            loop.join(poll)
+        try:
+            await poll.wait(until)
+        finally:
+            poll.answered = True
+            for loop in loops:
+                loop.leave(poll)
+            self._held[poll.sink].remove(poll)
+            if not self._held[poll.sink]:
+                del self._held[poll.sink]
+
+    def wake(self, queue: str) -> None:
+        """Something was put on this queue by this process."""
+        loop = self._loops.get(queue)
+        if loop is not None:
+            loop.wake()
+
+    def cancelled(self, sink: str, event_id: str) -> None:
+        """An event this sink runs was cancelled in this process: say so to a poll it has open."""
+        for poll in self._held.get(sink, [])[:1]:
+            poll.tell(Cancel(event_id=event_id))
+
+    def _loop(self, queue: str) -> ReceiveLoop:
+        if queue not in self._loops:
+            self._loops = {name: loop for name, loop in self._loops.items() if not loop.idle}
+            self._loops[queue] = ReceiveLoop(queue, self._queues, self._follow, self._patience)
+        return self._loops[queue]

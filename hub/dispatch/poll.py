@@ -1,0 +1,105 @@
+"""The long poll: a sink asks for work, is noted as present, and is told when to come again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hub.clock import Clock
+from hub.dispatch.dispatcher import Dispatcher
+from hub.dispatch.presence import PresenceBook
+from hub.dispatch.waiting_poll import WaitingPoll
+from hub.errors import Unavailable
+from hub.model.sink import Sink
+from hub.model.snapshot import Snapshot
+from hub.rules.cadence import Cadence, Circumstances, Fleet, cadence, offline_after_seconds
+from hub.storage import keys
+from hub.wire import Poll, Polled, Steering
+
+log = logging.getLogger(__name__)
+
+ONE_LOOK_SECONDS = 5.0
+"""The longest that a poll which is not held waits for its one look at the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How polls are held in this process."""
+
+    fleet: Fleet
+    """What the settings say of the installation."""
+    max_held_polls: int
+
+
+class Polls:
+    """Answers polls."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        presence: PresenceBook,
+        configuration: Callable[[], Awaitable[Snapshot]],
+        clock: Clock,
+        hold: Hold,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._presence = presence
+        self._configuration = configuration
+        self._clock = clock
+        self._hold = hold
+        self._last_event_at: float | None = None
+        self._empty: dict[str, int] = {}
+
+    def event_seen(self) -> None:
+        """An event was created or claimed in this process: there is work, and polls are worth holding."""
+        self._last_event_at = self._clock.monotonic()
+
+    async def poll(self, sink: Sink, call: Poll) -> Polled:
+        """Tasks and commands for this sink, or neither when its time is over; always how to go on."""
+        snapshot = await self._configuration()
+        crowded = self._dispatcher.held_polls >= self._hold.max_held_polls
+        now_and_next = self._cadence(sink.name, snapshot, crowded)
+        await self._note(sink, call, now_and_next)
+        if crowded:
+            return Polled(tasks=(), commands=(), settings=_steering(now_and_next))
+        waiting = WaitingPoll(sink.name, 0 if call.draining else call.slots, once=now_and_next.hold_seconds == 0)
+        seconds = ONE_LOOK_SECONDS if waiting.once and waiting.slots else now_and_next.hold_seconds
+        await self._dispatcher.wait(waiting, self._queues(sink, snapshot), asyncio.get_running_loop().time() + seconds)
+        return self._answer(sink.name, waiting, snapshot)
+
+    def _answer(self, sink: str, waiting: WaitingPoll, snapshot: Snapshot) -> Polled:
+        if waiting.tasks:
+            self.event_seen()
+            self._empty.pop(sink, None)
+        elif waiting.once:
+            self._empty[sink] = min(self._empty.get(sink, 0) + 1, 100)
+        following = self._cadence(sink, snapshot, crowded=False)
+        return Polled(tasks=tuple(waiting.tasks), commands=tuple(waiting.commands), settings=_steering(following))
+
+    def _queues(self, sink: Sink, snapshot: Snapshot) -> list[str]:
+        queues = [keys.queue_of_sink_type(sink.sink_type)]
+        if snapshot.pinned(sink.name):
+            queues.append(keys.queue_of_sink(sink.name))
+        return queues
+
+    def _cadence(self, sink: str, snapshot: Snapshot, crowded: bool) -> Cadence:
+        since = None if self._last_event_at is None else self._clock.monotonic() - self._last_event_at
+        circumstances = Circumstances(
+            sinks=len(snapshot.sinks),
+            seconds_since_event=since,
+            empty_answers=self._empty.get(sink, 0),
+            crowded=crowded,
+        )
+        return cadence(self._hold.fleet, circumstances)
+
+    async def _note(self, sink: Sink, call: Poll, steered: Cadence) -> None:
+        try:
+            await self._presence.note(sink.name, call, offline_after_seconds(steered))
+        except Unavailable as error:
+            log.warning("the presence of sink %s was not written: %s", sink.name, error)
+
+
+def _steering(steered: Cadence) -> Steering:
+    return Steering(hold=steered.hold_seconds, pause=steered.pause_seconds)
