@@ -1,0 +1,155 @@
+"""Puts the hub together: one object per process and event loop, with every use case on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hub.clock import Clock
+from hub.configure.copy import ConfigurationCopy
+from hub.dispatch.dispatcher import Dispatcher
+from hub.dispatch.poll import Hold, Polls
+from hub.dispatch.presence import PresenceBook
+from hub.dispatch.receive_loop import Patience
+from hub.evaluation import Evaluation
+from hub.life.agent_calls import AgentCalls
+from hub.life.cancel import Canceller
+from hub.life.claim import Claimer
+from hub.life.complete import Completion
+from hub.life.context import LifeContext
+from hub.life.create import Creator
+from hub.life.debts import Debts
+from hub.life.lease import LeaseTokens
+from hub.life.logs import Logs
+from hub.life.redeliver import Redelivery
+from hub.life.renew import Renewer
+from hub.life.terms import Terms
+from hub.limits.slots import Slots
+from hub.rules.cadence import Fleet
+from hub.signing import Purpose, RootKey, Signer
+from hub.storage.contents import Contents
+from hub.storage.events import EventRows
+from hub.storage.log_rows import LogRows
+from hub.storage.partition_index import PartitionIndex
+from hub.storage.ports import Storage
+from hub.upkeep.reconcile import Reconciler
+from hub.upkeep.retention import Retention
+from hub.upkeep.tick import Upkeep
+
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""A hub whose clock is further than this from storage's claims nothing: leases are stamped and judged by hub clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the settings decide."""
+
+    root_key: RootKey
+    previous_root_key: RootKey | None = None
+    terms: Terms = field(default_factory=Terms)
+    fleet: Fleet = field(default_factory=Fleet)
+    max_held_polls: int = 1000
+    retention_days: float | None = None
+
+    def signer(self, purpose: Purpose) -> Signer:
+        return Signer(purpose, self.root_key, self.previous_root_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The use cases, wired."""
+
+    options: Options
+    storage: Storage
+    clock: Clock
+    configuration: ConfigurationCopy
+    context: LifeContext
+    creator: Creator
+    canceller: Canceller
+    logs: Logs
+    agents: AgentCalls
+    polls: Polls
+    presence: PresenceBook
+    upkeep: Upkeep
+
+    def clock_is_right(self) -> bool:
+        """Whether this process's clock is near enough to storage's for its leases to be true."""
+        return abs(self.storage.clock_offset()) <= CLOCK_TOLERANCE
+
+
+@dataclass(slots=True)
+class _Wires:
+    """Ties the knot: life tells the dispatcher of news, and the dispatcher follows hints through life."""
+
+    dispatcher: Dispatcher | None = None
+    polls: Polls | None = None
+
+    def wake(self, queue: str) -> None:
+        if self.polls is not None:
+            self.polls.event_seen()
+        if self.dispatcher is not None:
+            self.dispatcher.wake(queue)
+
+    def cancelled(self, sink: str, event_id: str) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.cancelled(sink, event_id)
+
+
+def build(
+    options: Options, storage: Storage, clock: Clock, evaluator: Evaluation, randomness: Callable[[], int]
+) -> Hub:
+    """The hub over an opened storage. Reads and writes nothing yet."""
+    wires = _Wires()
+    configuration = ConfigurationCopy(storage.tables, clock)
+    context = _context(options, storage, clock, evaluator, randomness, configuration, wires)
+    slots = Slots(storage.tables, context.margin())
+    tokens = LeaseTokens(options.signer(Purpose.LEASE))
+    creator, logs = Creator(context), Logs(context)
+    debts = Debts(context, creator)
+    completion = Completion(context, debts, slots, logs)
+    redelivery = Redelivery(context, Claimer(context, slots, tokens), debts)
+    presence = PresenceBook(storage.tables, clock)
+    patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
+    wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
+    hold = Hold(options.fleet, options.max_held_polls)
+    wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
+    return Hub(
+        options=options,
+        storage=storage,
+        clock=clock,
+        configuration=configuration,
+        context=context,
+        creator=creator,
+        canceller=Canceller(context, debts, slots),
+        logs=logs,
+        agents=AgentCalls(context, tokens, Renewer(context, slots, completion), completion, logs),
+        polls=wires.polls,
+        presence=presence,
+        upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), Retention(context, options.retention_days)),
+    )
+
+
+def _context(
+    options: Options,
+    storage: Storage,
+    clock: Clock,
+    evaluator: Evaluation,
+    randomness: Callable[[], int],
+    configuration: ConfigurationCopy,
+    wires: _Wires,
+) -> LifeContext:
+    return LifeContext(
+        events=EventRows(storage.tables),
+        queues=storage.queues,
+        contents=Contents(storage.blobs, options.terms.inline_bytes),
+        logs=LogRows(storage.tables),
+        partitions=PartitionIndex(storage.tables),
+        clock=clock,
+        terms=options.terms,
+        configuration=configuration.current,
+        evaluator=evaluator,
+        randomness=randomness,
+        wake=wires.wake,
+        cancelled=wires.cancelled,
+    )
