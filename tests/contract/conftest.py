@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeAlias, cast
 
 import pytest
 
-from hosting.azurite import start_azurite
 from hub.storage.keys import EVENTS
 from hub.storage.ports import Storage
 from tests.contract.rig import Partition, Queue, Rig, azure_rig, embedded_rig, unique
@@ -30,13 +29,6 @@ ENGINES: dict[str, OpenRig] = {
 
 MARKS: dict[str, list[pytest.MarkDecorator]] = {"azure": [pytest.mark.azurite]}
 """What a test on this engine needs, for choosing tests by mark."""
-
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[str]:
-    """The connection string of an Azurite of this run's own, in memory."""
-    with start_azurite() as started:
-        yield started.connection_string
 
 
 @pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, [])) for name in ENGINES])

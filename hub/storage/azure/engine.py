@@ -13,31 +13,27 @@ from hub.clock import Clock, SystemClock
 from hub.storage.azure.account import Account, Endpoints
 from hub.storage.azure.blobs import AzureBlobs
 from hub.storage.azure.calls import Caller
-from hub.storage.azure.offset import ServiceClock
 from hub.storage.azure.patience import Patience
 from hub.storage.azure.pipeline import Plumbing
 from hub.storage.azure.queues import AzureQueues
 from hub.storage.azure.tables import AzureTables
-from hub.storage.counting import OperationCounter
 from hub.storage.keys import CONTAINERS, TABLES
 
 
 class AzureStorage:
     """The `Storage` port on one storage account."""
 
-    def __init__(self, account: Account, patience: Patience, clock: Clock, rng: Random) -> None:
-        self.operations = OperationCounter()
-        self._service_clock = ServiceClock()
+    def __init__(self, account: Account, plumbing: Plumbing, call: Caller) -> None:
         self._account = account
-        self._plumbing = Plumbing(patience, rng, clock, self.operations, self._service_clock)
-        call = Caller(patience)
-        self.tables = AzureTables(account, self._plumbing, call)
-        self.queues = AzureQueues(account, self._plumbing, call)
-        self.blobs = AzureBlobs(account, self._plumbing, call)
+        self._plumbing = plumbing
+        self.operations = plumbing.operations
+        self.tables = AzureTables(account, plumbing, call)
+        self.queues = AzureQueues(account, plumbing, call)
+        self.blobs = AzureBlobs(account, plumbing, call)
 
     def clock_offset(self) -> timedelta:
         """Storage's clock minus ours, off by 0.5 s plus half a round trip after one answer, less after more."""
-        return self._service_clock.offset()
+        return self._plumbing.service_clock.offset()
 
     async def prepare(self) -> None:
         """Make the tables and containers of `keys.py` that are not there; any number of processes may do so at once."""
@@ -60,4 +56,12 @@ async def open_azure(
 
     Asks nothing of the service yet. Raises `Invalid` for an address that cannot be used.
     """
-    return AzureStorage(Account(address), patience or Patience(), clock or SystemClock(), rng or SystemRandom())
+    account = Account(address)
+    patience = patience or Patience()
+    plumbing = Plumbing(patience, rng or SystemRandom(), clock or SystemClock())
+    try:
+        return AzureStorage(account, plumbing, Caller(patience))
+    except BaseException:
+        await plumbing.close()
+        await account.close()
+        raise

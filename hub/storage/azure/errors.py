@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from hub.errors import Changed, Exists, LimitExceeded, Missing, NexomaticError, StaleReceipt, Unavailable
 from hub.storage.azure.operations import Operation
@@ -54,6 +54,8 @@ def translated(error: AzureError, operation: Operation) -> NexomaticError:
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         return no_answer(error, operation)
     code = _code(error)
+    if isinstance(error, ClientAuthenticationError):  # its status may be the identity's, who had no token for us
+        return Unavailable(f"There is no credential that does for {operation} ({error.status_code} {code}).")
     outcome = OUTCOMES.get(operation, {}).get(error.status_code)
     if outcome is None or code in _NOT_PREPARED:
         return Unavailable(f"Storage answered {operation} with {error.status_code} {code}. Try again later.")

@@ -45,6 +45,8 @@ LARGE_BODY_BYTES: Final = 256 * 1024
 
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _FAULTS: Final = (ServiceRequestError, ServiceResponseError, IncompleteReadError)
+_FOR_THE_SDK_S_RETRIES: Final = ("location_mode", "hosts", "retry_to_secondary")
+"""Options that other policies of the SDKs leave for their retries; the transport knows none of them."""
 _LEFT_OUT: Final = (
     AsyncRedirectPolicy,
     CustomHookPolicy,
@@ -68,7 +70,7 @@ class Persistence(AsyncHTTPPolicy[Any, Any]):
         self._rng = rng
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        for name in ("location_mode", "hosts"):  # left there for the SDKs' own retries, unknown to the transport
+        for name in _FOR_THE_SDK_S_RETRIES:
             request.context.options.pop(name, None)
         attempt = 0
         while (response := await self._attempt(request, attempt)) is None:
@@ -89,8 +91,10 @@ class Persistence(AsyncHTTPPolicy[Any, Any]):
             return None
         if response.http_response.status_code not in _TRANSIENT:
             return response
-        pause = self._patience.pause_seconds(attempt, _retry_after(response), self._rng)
-        return None if await self._paused(pause) else response
+        if not await self._paused(self._patience.pause_seconds(attempt, _retry_after(response), self._rng)):
+            return response
+        await response.http_response.close()  # a download's is unread, and would keep its connection
+        return None
 
     async def _paused(self, seconds: float) -> bool:
         if asyncio.get_running_loop().time() + seconds >= current_call().deadline:
@@ -130,17 +134,15 @@ class Transport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports i
 
 
 class Plumbing:
-    """What all clients of one engine share: the session with its connections, and how pipelines are made."""
+    """What all clients of one engine share: the connections, what is counted and learned, how pipelines are made."""
 
-    def __init__(
-        self, patience: Patience, rng: Random, clock: Clock, operations: OperationCounter, service_clock: ServiceClock
-    ) -> None:
+    def __init__(self, patience: Patience, rng: Random, clock: Clock) -> None:
         """Needs a running event loop, which the connections then belong to."""
+        self.operations = OperationCounter()
+        self.service_clock = ServiceClock()
         self._patience = patience
         self._rng = rng
         self._clock = clock
-        self._operations = operations
-        self._service_clock = service_clock
         self._session = _session()
         self.transport = Transport(
             session=self._session,
@@ -155,7 +157,7 @@ class Plumbing:
 
     def pipeline(self, standard: Iterable[Any]) -> AsyncPipeline[Any, Any]:
         """A pipeline of the policies that a service client has made for itself, slimmed and metered."""
-        meter = Meter(self._operations, self._service_clock, self._clock)
+        meter = Meter(self.operations, self.service_clock, self._clock)
         return AsyncPipeline(self.transport, [*self._slimmed(standard), meter])
 
     def _slimmed(self, standard: Iterable[Any]) -> Iterator[Any]:
