@@ -1,0 +1,274 @@
+"""Every setting once: its name, what it may be, its default, what it is for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from hub.rules.ids import MAX_SHARDS
+from hub.signing import ROOT_KEY_BYTES, RootKey
+
+
+class Engine(StrEnum):
+    """Where events, queues and blobs are kept."""
+
+    EMBEDDED = "embedded"
+    """One file on this machine."""
+    AZURE = "azure"
+    """An Azure Storage account, or Azurite."""
+
+
+class CadenceMode(StrEnum):
+    """Whether polls are held open, or agents stay away between them."""
+
+    AUTO = "auto"
+    HOLD = "hold"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `read` makes its value from the text, or raises ValueError saying what is allowed."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: Any
+    allowed: str
+    """What it may be, for the documentation."""
+    help: str
+    secret: bool = False
+    example: str = ""
+    """The value in `local.settings.example.json`."""
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _one_of(choices: type[E]) -> Callable[[str], E]:
+    def read(text: str) -> E:
+        try:
+            return choices(text.lower())
+        except ValueError:
+            raise ValueError(f"is one of {', '.join(choices)}") from None
+
+    return read
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"is a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) or not least <= float(text) <= most:
+            raise ValueError(f"is a number of seconds from {least:g} to {most:g}")
+        return float(text)
+
+    return read
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("is an http or https address without query, such as https://hub.example.com")
+    return text.rstrip("/")
+
+
+def _key(text: str) -> RootKey:
+    try:
+        secret = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        secret = b""
+    if len(secret) != ROOT_KEY_BYTES:
+        raise ValueError(f"is {ROOT_KEY_BYTES} random bytes as base64 (openssl rand -base64 {ROOT_KEY_BYTES})")
+    return RootKey(secret)
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise ValueError("is the SHA-256 of a token, 64 hexadecimal digits")
+    return text.lower()
+
+
+STORAGE: Final = "AzureWebJobsStorage"
+"""The setting that the Functions host itself keeps its state by."""
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "NEXOMATIC_STORAGE",
+        _one_of(Engine),
+        Engine.EMBEDDED,
+        "`embedded` or `azure`",
+        "Where everything is kept: in one file on this machine, or in an Azure Storage account. "
+        "`embedded` is refused on Azure itself, where the disk of an instance does not last.",
+        example="embedded",
+    ),
+    Setting(
+        "NEXOMATIC_HOME",
+        _path,
+        Path(".local"),
+        "a folder",
+        "The data folder of the embedded engine.",
+        example=".local",
+    ),
+    Setting(
+        STORAGE,
+        _text,
+        None,
+        "a connection string",
+        "The storage account of the `azure` engine. On Azure prefer the identity form below, which needs no secret.",
+        secret=True,
+    ),
+    Setting(
+        f"{STORAGE}__tableServiceUri",
+        _url,
+        None,
+        "an https address",
+        "The account's table service, asked as a managed identity. All three addresses are given, or none.",
+    ),
+    Setting(f"{STORAGE}__queueServiceUri", _url, None, "an https address", "The account's queue service."),
+    Setting(f"{STORAGE}__blobServiceUri", _url, None, "an https address", "The account's blob service."),
+    Setting(
+        f"{STORAGE}__clientId",
+        _text,
+        None,
+        "a client id",
+        "The user-assigned managed identity to ask as; empty: the system-assigned one.",
+    ),
+    Setting(
+        "NEXOMATIC_PUBLIC_URL",
+        _url,
+        None,
+        "an http or https address",
+        "Where callers reach the hub. Every absolute address it prints begins with this; without it they are relative. "
+        "Never taken from a request, whose Host header is the caller's to choose.",
+        example="http://127.0.0.1:7071",
+    ),
+    Setting(
+        "NEXOMATIC_ROOT_KEY",
+        _key,
+        None,
+        "32 bytes as base64",
+        "The key from which all signing keys are derived. On Azure a Key Vault reference.",
+        secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_ROOT_KEY_FILE",
+        _path,
+        None,
+        "a file",
+        "Holds the root key as base64, in place of `NEXOMATIC_ROOT_KEY`. Empty: `root.key` in `NEXOMATIC_HOME`. "
+        "The embedded engine makes it, readable by its owner alone, if it is not there.",
+    ),
+    Setting(
+        "NEXOMATIC_PREVIOUS_ROOT_KEY",
+        _key,
+        None,
+        "32 bytes as base64",
+        "The root key before this one: what it signed stays valid. Remove it a week after a rotation.",
+        secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256",
+        _sha256,
+        None,
+        "64 hexadecimal digits",
+        "The SHA-256 of a token whose bearer is an Admin, for making the first real tokens. Remove it afterwards. "
+        "The token itself begins with `nxt_` and is long and random: see docs/api.md.",
+        secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_EVENT_SHARDS",
+        _whole(1, MAX_SHARDS),
+        1,
+        f"1 to {MAX_SHARDS}",
+        "Partitions an hour over which new events are spread. One takes about 2000 operations a second on Azure. "
+        "May be changed at any time.",
+        example="1",
+    ),
+    Setting(
+        "NEXOMATIC_MAX_PAYLOAD",
+        _whole(1024, 16 * 1024 * 1024),
+        4 * 1024 * 1024,
+        "1024 to 16777216 bytes",
+        "The largest payload and result.",
+    ),
+    Setting(
+        "NEXOMATIC_LEASE_SECONDS",
+        _whole(10, 3600),
+        30,
+        "10 to 3600 seconds",
+        "How long a sink may be silent before its events go to another. An EventType may say otherwise.",
+    ),
+    Setting(
+        "NEXOMATIC_CLOCK_MARGIN_SECONDS",
+        _seconds(0, 60),
+        5.0,
+        "0 to 60 seconds",
+        "How much later than written a lease counts as expired: the most by which two hubs' clocks may differ.",
+    ),
+    Setting(
+        "NEXOMATIC_POLL_SECONDS",
+        _whole(1, 200),
+        50,
+        "1 to 200 seconds",
+        "How long a poll is held while there is nothing to do. Azure's load balancer cuts requests at 230 s.",
+    ),
+    Setting(
+        "NEXOMATIC_CADENCE",
+        _one_of(CadenceMode),
+        CadenceMode.AUTO,
+        "`auto`, `hold` or `pause`",
+        "`hold` keeps polls open (quick, and an instance is billed meanwhile), `pause` sends agents away for up to a "
+        "minute (cheap), `auto` chooses by the size of the fleet and the time since the last event.",
+    ),
+    Setting(
+        "NEXOMATIC_HTTP_CONCURRENCY",
+        _whole(1, 1000),
+        200,
+        "1 to 1000",
+        "How many requests the platform gives one instance at once (Flex Consumption: `perInstanceConcurrency`).",
+    ),
+    Setting(
+        "NEXOMATIC_MAX_HELD_POLLS",
+        _whole(0, 1000),
+        None,
+        "0 to 1000",
+        "How many of those may be polls that are held. Empty: three quarters.",
+    ),
+    Setting(
+        "NEXOMATIC_ALWAYS_READY",
+        _whole(0, 1000),
+        0,
+        "0 to 1000",
+        "How many always-ready instances the platform keeps. They are paid for anyway, so polls are then held.",
+    ),
+    Setting(
+        "NEXOMATIC_RETENTION_DAYS",
+        _whole(1, 36_500),
+        None,
+        "1 to 36500 days",
+        "Settled events older than this are deleted, with their logs. Empty: everything is kept.",
+    ),
+)
+"""Every setting there is; docs/settings.md and local.settings.example.json follow it."""

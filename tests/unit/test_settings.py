@@ -1,0 +1,160 @@
+"""Settings: read from a dictionary, refused all at once, and the same in code, docs and example."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from hub import root_key
+from hub.errors import Rejected
+from hub.settings import BadSettings, IdentityAddress, Settings
+from hub.settings_table import SETTINGS, STORAGE, CadenceMode, Engine
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+URIS = {
+    f"{STORAGE}__{service}ServiceUri": f"https://nexo.{service}.core.windows.net"
+    for service in ("table", "queue", "blob")
+}
+
+
+def problems(**environ: str) -> dict[str, str]:
+    with pytest.raises(BadSettings) as caught:
+        Settings.from_env(environ)
+    return {each.field: each.message for each in caught.value.fields}
+
+
+def test_nothing_set_is_the_embedded_engine() -> None:
+    settings = Settings.from_env({})
+    assert settings.storage is Engine.EMBEDDED
+    assert settings.root_key_file == Path(".local/root.key")
+    assert settings.cadence is CadenceMode.AUTO
+    assert settings.max_held_polls == 150
+    assert settings.public_url is None
+
+
+def test_an_empty_value_is_no_value() -> None:
+    assert Settings.from_env({setting.name: " " for setting in SETTINGS}) == Settings.from_env({})
+
+
+def test_everything_can_be_set() -> None:
+    settings = Settings.from_env(
+        {
+            "NEXOMATIC_STORAGE": "Azure",
+            STORAGE: "UseDevelopmentStorage=true",
+            "NEXOMATIC_HOME": "/data",
+            "NEXOMATIC_PUBLIC_URL": "https://hub.example.com/",
+            "NEXOMATIC_ROOT_KEY": KEY,
+            "NEXOMATIC_PREVIOUS_ROOT_KEY": KEY,
+            "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": hashlib.sha256(b"t").hexdigest().upper(),
+            "NEXOMATIC_EVENT_SHARDS": "32",
+            "NEXOMATIC_MAX_PAYLOAD": "1024",
+            "NEXOMATIC_LEASE_SECONDS": "10",
+            "NEXOMATIC_CLOCK_MARGIN_SECONDS": "2.5",
+            "NEXOMATIC_POLL_SECONDS": "200",
+            "NEXOMATIC_CADENCE": "pause",
+            "NEXOMATIC_HTTP_CONCURRENCY": "1000",
+            "NEXOMATIC_MAX_HELD_POLLS": "0",
+            "NEXOMATIC_ALWAYS_READY": "1",
+            "NEXOMATIC_RETENTION_DAYS": "30",
+        }
+    )
+    assert settings.storage is Engine.AZURE
+    assert settings.storage_address == "UseDevelopmentStorage=true"
+    assert settings.public_url == "https://hub.example.com"
+    assert settings.root_key is not None
+    assert settings.root_key.secret == bytes(range(32))
+    assert settings.previous_root_key == settings.root_key
+    assert settings.first_admin_token_sha256 == hashlib.sha256(b"t").hexdigest()
+    assert (settings.event_shards, settings.max_payload, settings.lease_seconds) == (32, 1024, 10)
+    assert (settings.clock_margin_seconds, settings.poll_seconds) == (2.5, 200)
+    assert (settings.cadence, settings.http_concurrency, settings.max_held_polls) == (CadenceMode.PAUSE, 1000, 0)
+    assert (settings.always_ready, settings.retention_days) == (1, 30)
+
+
+def test_the_identity_form_wins_over_a_connection_string() -> None:
+    environ = {"NEXOMATIC_STORAGE": "azure", "NEXOMATIC_ROOT_KEY": KEY, STORAGE: "x", **URIS}
+    address = Settings.from_env({**environ, f"{STORAGE}__clientId": "abc"}).storage_address
+    assert address == IdentityAddress(*URIS.values(), "abc")
+
+
+def test_all_problems_are_reported_at_once_and_no_value_is_repeated() -> None:
+    found = problems(
+        NEXOMATIC_STORAGE="floppy",
+        NEXOMATIC_ROOT_KEY="c2VjcmV0",
+        NEXOMATIC_EVENT_SHARDS="33",
+        NEXOMATIC_PUBLIC_URL="hub.example.com",
+        NEXOMATIC_CLOCK_MARGIN_SECONDS="nan",
+    )
+    assert found == {
+        "NEXOMATIC_STORAGE": "is one of embedded, azure",
+        "NEXOMATIC_ROOT_KEY": "is 32 random bytes as base64 (openssl rand -base64 32)",
+        "NEXOMATIC_EVENT_SHARDS": "is a whole number from 1 to 32",
+        "NEXOMATIC_PUBLIC_URL": "is an http or https address without query, such as https://hub.example.com",
+        "NEXOMATIC_CLOCK_MARGIN_SECONDS": "is a number of seconds from 0 to 60",
+    }
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "said"),
+    [
+        ({"NEXOMATIC_STORAGE": "azure", "NEXOMATIC_ROOT_KEY": KEY}, STORAGE, "connection string"),
+        ({"NEXOMATIC_STORAGE": "azure", STORAGE: "x"}, "NEXOMATIC_ROOT_KEY", "all instances share one key"),
+        (dict([next(iter(URIS.items()))]), f"{STORAGE}__tableServiceUri", "all three addresses"),
+        ({"WEBSITE_INSTANCE_ID": "abc"}, "NEXOMATIC_STORAGE", "must be azure here"),
+        ({"NEXOMATIC_ROOT_KEY": KEY, "NEXOMATIC_ROOT_KEY_FILE": "k"}, "NEXOMATIC_ROOT_KEY_FILE", "remove one"),
+        ({"NEXOMATIC_HTTP_CONCURRENCY": "10", "NEXOMATIC_MAX_HELD_POLLS": "11"}, "NEXOMATIC_MAX_HELD_POLLS", "at most"),
+        ({"NEXOMATIC_PUBLIC_URL": "https://a:b@hub.example.com"}, "NEXOMATIC_PUBLIC_URL", "without query"),
+    ],
+)
+def test_what_does_not_go_together(environ: dict[str, str], field: str, said: str) -> None:
+    assert said in problems(**environ)[field]
+
+
+def test_secrets_are_not_shown() -> None:
+    connection = "AccountName=nexo;AccountKey=c2VjcmV0"
+    environ = {
+        "NEXOMATIC_STORAGE": "azure",
+        STORAGE: connection,
+        "NEXOMATIC_ROOT_KEY": KEY,
+        "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": "ab" * 32,
+    }
+    shown = repr(Settings.from_env(environ))
+    for secret in (connection, KEY, "ab" * 32):
+        assert secret not in shown
+
+
+class TestRootKey:
+    def test_the_embedded_engine_makes_it_once_for_its_owner_alone(self, tmp_path: Path) -> None:
+        settings = Settings.from_env({"NEXOMATIC_HOME": str(tmp_path / "home")})
+        first = root_key.root_key(settings)
+        assert root_key.root_key(settings) == first
+        assert stat.S_IMODE((tmp_path / "home" / "root.key").stat().st_mode) == 0o600
+        assert [path.name for path in (tmp_path / "home").iterdir()] == ["root.key"]
+
+    def test_two_have_different_keys(self, tmp_path: Path) -> None:
+        root_key.make(tmp_path / "a")
+        root_key.make(tmp_path / "b")
+        assert root_key.read(tmp_path / "a") != root_key.read(tmp_path / "b")
+
+    def test_the_azure_engine_makes_none(self, tmp_path: Path) -> None:
+        path = tmp_path / "root.key"
+        environ = {"NEXOMATIC_STORAGE": "azure", STORAGE: "x", "NEXOMATIC_ROOT_KEY_FILE": str(path)}
+        with pytest.raises(Rejected, match="cannot be read: No such file"):
+            root_key.root_key(Settings.from_env(environ))
+        assert not path.exists()
+
+    @pytest.mark.parametrize("content", ["", "c2VjcmV0", "\xff", KEY + "AA"])
+    def test_a_file_that_holds_no_key_is_refused(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "root.key"
+        path.write_text(content, encoding="latin-1")
+        with pytest.raises(Rejected, match="holds no root key"):
+            root_key.read(path)
+
+    def test_the_setting_wins_over_the_file(self, tmp_path: Path) -> None:
+        settings = Settings.from_env({"NEXOMATIC_HOME": str(tmp_path), "NEXOMATIC_ROOT_KEY": KEY})
+        assert root_key.root_key(settings).secret == bytes(range(32))
+        assert not list(tmp_path.iterdir())
