@@ -24,3 +24,7 @@ class BadSettings(HostingError):
 
 class IndexingError(HostingError):
     """The functions of the app cannot be indexed: Azure would serve none of them."""
+
+
+class Stopped(HostingError):
+    """It was told to stop."""

@@ -40,6 +40,8 @@ class IndexedFunction:
     is_async: bool
     trigger: Trigger
     bindings: tuple[Binding, ...]  # the trigger included
+    outputs: tuple[Binding, ...]  # those that are parameters: `func.Out`
+    returns: Binding | None  # the one that the return value goes to
     signature: Signature
     directory: str
     retry: Mapping[str, Any] | None
@@ -50,18 +52,6 @@ class IndexedFunction:
     def kind(self) -> str:
         """The type of its trigger, as function.json writes it."""
         return str(self.trigger.type)
-
-    @property
-    def outputs(self) -> tuple[Binding, ...]:
-        """Its output bindings that are parameters: `func.Out`."""
-        return tuple(
-            each for each in self.bindings if each.direction == BindingDirection.OUT.value and each.name != RETURN
-        )
-
-    @property
-    def returns(self) -> Binding | None:
-        """The binding its return value goes to, if it has one."""
-        return next((each for each in self.bindings if each.name == RETURN), None)
 
 
 def load_app(folder: Path, settings: Mapping[str, str]) -> FunctionRegister:
@@ -116,18 +106,24 @@ def _index_one(function: Function) -> IndexedFunction:
             f"function {name}: a name is a letter, then letters, digits, - and _, 128 at most, not host"
         )
     _check_known(name, trigger, function.get_bindings())
-    call = function.get_user_function()
+    call, bindings = function.get_user_function(), tuple(function.get_bindings())
     return IndexedFunction(
         name=name,
         call=call,
         is_async=inspect.iscoroutinefunction(call),
         trigger=trigger,
-        bindings=tuple(function.get_bindings()),
-        signature=check_signature(name, call, function.get_bindings(), trigger),
+        bindings=bindings,
+        outputs=tuple(each for each in bindings if _is_output(each) and each.name != RETURN),
+        returns=next((each for each in bindings if each.name == RETURN), None),
+        signature=check_signature(name, call, bindings, trigger),
         directory=str(Path(inspect.getfile(call)).parent),
         retry=function.get_settings_dict("retry_policy"),
         raw_bindings=tuple(function.get_raw_bindings()),
     )
+
+
+def _is_output(binding: Binding) -> bool:
+    return binding.direction == BindingDirection.OUT.value
 
 
 def _check_known(name: str, trigger: Trigger, bindings: Sequence[Binding]) -> None:

@@ -16,6 +16,7 @@ from hosting.keys import LEVELS, Level
 from hosting.templates import Template, compile_template
 
 RESERVED = ("admin", "runtime")
+MOST_CANDIDATES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,31 @@ class RouteTable:
 
     routes: tuple[Route, ...]
     errors: Mapping[str, str]
-    _by_method: dict[str, tuple[Route, ...]] = field(default_factory=dict)
+    _candidates: dict[tuple[str, str | None], tuple[Route, ...]] = field(default_factory=dict)
+    _firsts: frozenset[str | None] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._firsts = frozenset(route.template.first for route in self.routes)
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The first route that takes the method and the decoded path, with its route values."""
-        candidates = self._by_method.get(method)
-        if candidates is None:
-            candidates = tuple(route for route in self.routes if route.takes(method))
-            if len(self._by_method) < 32:  # a caller may invent methods
-                self._by_method[method] = candidates
-        for route in candidates:
+        first = path[1:].partition("/")[0].lower()
+        for route in self._possible(method, first if first in self._firsts else None):
             values = route.template.match(path)
             if values is not None:
                 return route, values
         return None
+
+    def _possible(self, method: str, first: str | None) -> tuple[Route, ...]:
+        """The routes that a method and a first segment leave, in order; `None` is one that no route spells out."""
+        possible = self._candidates.get((method, first))
+        if possible is None:
+            possible = tuple(
+                route for route in self.routes if route.takes(method) and route.template.first in (None, first)
+            )
+            if len(self._candidates) < MOST_CANDIDATES:  # a caller may invent methods
+                self._candidates[method, first] = possible
+        return possible
 
 
 def build_routes(functions: Iterable[IndexedFunction], prefix: str) -> RouteTable:

@@ -40,6 +40,7 @@ class Template:
     pattern: re.Pattern[str]
     parameters: Mapping[str, Parameter]  # by the name of the group in `pattern`
     checked: bool  # whether any parameter has a default or a constraint
+    first: str | None  # the first segment in lower case if it is a literal: to know at once what cannot match
 
     def match(self, path: str) -> dict[str, str] | None:
         """The route values of a decoded path; a parameter that is not in it and has no default is left out."""
@@ -67,7 +68,13 @@ def compile_template(text: str) -> Template:
     # Case-insensitive as .NET compares ordinally; in ASCII only, or the Kelvin sign would match a k.
     pattern = re.compile(_pattern(segments, parameters), re.IGNORECASE | re.ASCII | re.DOTALL)
     checked = any(each.constraints or each.default is not None for each in parameters.values())
-    return Template(text, pattern, parameters, checked)
+    return Template(text, pattern, parameters, checked, _first_literal(segments))
+
+
+def _first_literal(segments: list[Segment]) -> str | None:
+    if not segments or len(segments[0]) > 1 or not isinstance(segments[0][0], str):
+        return None
+    return segments[0][0].lower()
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
