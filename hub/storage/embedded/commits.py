@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from hub.errors import NexomaticError, Unavailable
@@ -39,7 +40,8 @@ class GroupCommit:
         try:
             outcomes = _commit(connection, operations)
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing of the group may remain
-            _undo(connection)
+            with suppress(sqlite3.Error):  # then the next group begins with it
+                _undo(connection)
             if len(operations) > 1:
                 return [outcome for each in operations for outcome in self.carry_out(connection, (each,))]
             self._note(error)
@@ -90,6 +92,7 @@ def _outcome(connection: sqlite3.Connection, operation: Operation[Any]) -> Outco
 
 
 def _commit(connection: sqlite3.Connection, operations: Sequence[Operation[Any]]) -> list[Outcome]:
+    _undo(connection)
     # Deferred: a group that finds nothing to write (an empty queue) takes no lock, writes nothing and flushes nothing.
     connection.execute("BEGIN")
     outcomes: list[Outcome] = []

@@ -78,6 +78,8 @@ class EmbeddedStorage:
 
     async def close(self) -> None:
         """Carry out what was asked before, then let go of the file. May be called again."""
+        for lane in self._lanes:
+            lane.refuse()
         for lane in self._lanes:  # the writer last: the last connection copies the log into the file
             await lane.close()
         if not self._released:

@@ -41,8 +41,12 @@ class Lane(Protocol):
         """Carry out one operation. Raises what it raises, and `Unavailable`."""
         ...
 
+    def refuse(self) -> None:
+        """From now on, calls raise `Unavailable`; what was asked before goes on."""
+        ...
+
     async def close(self) -> None:
-        """Carry out what was asked before, then close the connection. Later calls raise `Unavailable`."""
+        """Carry out what was asked before, then close the connection."""
         ...
 
 
@@ -64,8 +68,11 @@ class InlineLane:
             raise error
         return value  # type: ignore[no-any-return]  # an outcome holds what its operation returned
 
-    async def close(self) -> None:
+    def refuse(self) -> None:
         self._closed = True
+
+    async def close(self) -> None:
+        self.refuse()
         self._connection.close()
 
 
@@ -94,10 +101,12 @@ class ThreadLane:
         self._jobs.put((operation, future))
         return await future
 
+    def refuse(self) -> None:
+        self._closed = True
+
     async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._jobs.put(None)
+        self.refuse()
+        self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _work_until_closed(self) -> None:
