@@ -52,6 +52,11 @@ class Polls:
         self._last_event_at: float | None = None
         self._empty: dict[str, int] = {}
 
+    @property
+    def holding(self) -> int:
+        """How many polls this process holds open."""
+        return self._dispatcher.held_polls
+
     def event_seen(self) -> None:
         """An event was created or claimed in this process: there is work, and polls are worth holding."""
         self._last_event_at = self._clock.monotonic()

@@ -1,0 +1,61 @@
+"""What an event costs in storage operations: this is what the cloud bills, and what the machine's disk must do."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hub.wire import Renew
+from tests.life.rig import SINK, LifeRig
+
+
+async def test_a_short_event_costs_seven_operations_from_creation_to_success_with_its_log(either: LifeRig) -> None:
+    await either.event_type("SHORT")
+    await _through(either, "SHORT")  # the hour's partition is registered, the sink's presence written
+
+    spent = await _through(either, "SHORT")
+
+    assert spent == {
+        "table.insert": 1,
+        "queue.put": 1,
+        "queue.receive": 1,
+        "table.get": 1,
+        "table.replace": 1,
+        "table.merge": 1,
+        "queue.delete": 1,
+    }
+
+
+async def test_a_parent_costs_one_operation_more_than_its_follow_ons_creation(either: LifeRig) -> None:
+    await either.event_type("CHILD")
+    await either.event_type("PARENT", on={"on_success": "CHILD"})
+    await _through(either, "CHILD")
+
+    spent = await _through(either, "PARENT")
+
+    assert spent.total() == 7 + 1 + 2
+
+
+async def test_a_renewal_costs_two_operations(either: LifeRig) -> None:
+    await either.event_type("LONG")
+    await either.fire("LONG")
+    task = await either.one()
+    before = either.hub.storage.operations.by_kind()
+
+    await either.hub.agents.renew(SINK, task.event_id, Renew(token=task.token))
+
+    assert either.hub.storage.operations.by_kind() - before == {"table.merge": 1, "queue.update": 1}
+
+
+async def _through(rig: LifeRig, event_type: str) -> Counter[str]:
+    """One event from creation to SUCCESS, with a line of log and a result.
+
+    The poll comes after the event: one that waits would add a receive for each second it waits.
+    """
+    before = rig.hub.storage.operations.by_kind()
+    event = await rig.fire(event_type)
+    task = await rig.one()
+    await rig.report(task, logs=(rig.chunk("done"),), data={"rows": 3})
+    spent = rig.hub.storage.operations.by_kind() - before
+    assert (await rig.read(event.id)).state == "SUCCESS"
+    assert [line.text for line in (await rig.hub.logs.read(event.id, after=0)).lines] == ["done"]
+    return spent
