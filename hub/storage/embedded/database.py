@@ -103,7 +103,12 @@ def create_or_check(connection: sqlite3.Connection, path: Path | None) -> Versio
 
 def check_integrity(connection: sqlite3.Connection) -> list[str]:
     """What SQLite finds wrong with the file; nothing, if all is well."""
-    return [line for (line,) in connection.execute("PRAGMA integrity_check").fetchall() if line != "ok"]
+    try:
+        return [line for (line,) in connection.execute("PRAGMA integrity_check").fetchall() if line != "ok"]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return [str(error)]  # too damaged to go on looking
 
 
 def _open_once_more(connection: sqlite3.Connection) -> Versions:
