@@ -114,15 +114,11 @@ def _refusal(path: places.Path, node: object) -> Invalid:
 
 
 def _why(node: object) -> str:
-    match node:
-        case Refused():
-            return node.why
-        case str():
-            return WHOLE_PAIRS
-        case float():
-            return FINITE
-        case int():
-            return INTEGER_RANGE
-        case list() | dict():
-            return TOO_DEEP
-    return f"a Python {type(node).__name__} is not JSON"
+    if isinstance(node, Refused):
+        return node.why
+    kind = type(node)
+    return _RULES.get(kind, f"a Python {kind.__name__} is not JSON")
+
+
+_RULES = {str: WHOLE_PAIRS, float: FINITE, int: INTEGER_RANGE, list: TOO_DEEP, dict: TOO_DEEP}
+"""What a value of this type broke, when it was refused."""

@@ -115,7 +115,7 @@ def _has_long_numbers(raw: bytes) -> bool:
 def _is_too_deep(value: object) -> bool:
     """Level by level, because a list comprehension is many times quicker than a walk."""
     level: list[object] = [value]
-    for _ in range(values.MAX_DEPTH + 1):
+    for _ in range(values.MAX_DEPTH):
         containers = [node for node in level if type(node) is dict or type(node) is list]
         if not containers:
             return False
