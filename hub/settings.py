@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.errors import FieldError, Invalid
-from hub.settings_table import SETTINGS, STORAGE, CadenceMode, Engine, Setting
+from hub.rules.cadence import CadenceMode
+from hub.settings_table import SETTINGS, STORAGE, Engine, Setting
 from hub.signing import RootKey
 
 _IDENTITY: Final = ("tableServiceUri", "queueServiceUri", "blobServiceUri")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from hub.rules.cadence import CadenceMode
 from hub.rules.ids import MAX_SHARDS
 from hub.signing import ROOT_KEY_BYTES, RootKey
 
@@ -23,14 +24,6 @@ class Engine(StrEnum):
     """One file on this machine."""
     AZURE = "azure"
     """An Azure Storage account, or Azurite."""
-
-
-class CadenceMode(StrEnum):
-    """Whether polls are held open, or agents stay away between them."""
-
-    AUTO = "auto"
-    HOLD = "hold"
-    PAUSE = "pause"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class Options:
     fleet: Fleet = field(default_factory=Fleet)
     max_held_polls: int = 1000
     retention_days: float | None = None
+    public_url: str | None = None
+    first_admin_token_sha256: str | None = field(default=None, repr=False)
 
     def signer(self, purpose: Purpose) -> Signer:
         return Signer(purpose, self.root_key, self.previous_root_key)

@@ -11,8 +11,9 @@ import pytest
 
 from hub import root_key
 from hub.errors import Rejected
+from hub.rules.cadence import CadenceMode
 from hub.settings import BadSettings, IdentityAddress, Settings
-from hub.settings_table import SETTINGS, STORAGE, CadenceMode, Engine
+from hub.settings_table import SETTINGS, STORAGE, Engine
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 URIS = {
@@ -78,7 +79,8 @@ def test_everything_can_be_set() -> None:
 def test_the_identity_form_wins_over_a_connection_string() -> None:
     environ = {"NEXOMATIC_STORAGE": "azure", "NEXOMATIC_ROOT_KEY": KEY, STORAGE: "x", **URIS}
     address = Settings.from_env({**environ, f"{STORAGE}__clientId": "abc"}).storage_address
-    assert address == IdentityAddress(*URIS.values(), "abc")
+    table, queue, blob = URIS.values()
+    assert address == IdentityAddress(table, queue, blob, "abc")
 
 
 def test_all_problems_are_reported_at_once_and_no_value_is_repeated() -> None:

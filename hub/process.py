@@ -1,0 +1,96 @@
+"""The hub of this process: opened at the first call, from the settings, and kept.
+
+Nothing is opened at import: the functions are indexed on machines that have no storage. A host has one event loop;
+tests may have one after the other, and each gets a hub of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+from hub.clock import Clock, SystemClock
+from hub.evaluation import Evaluator
+from hub.life.terms import Terms
+from hub.root_key import root_key
+from hub.rules.cadence import Fleet
+from hub.settings import IdentityAddress, Settings
+from hub.settings_table import Engine
+from hub.storage.ports import Storage
+from hub.wiring import Hub, Options, build
+
+RANDOM_BITS = 128
+DATABASE = "nexomatic.db"
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
+
+
+async def hub() -> Hub:
+    """The hub of this event loop. Raises what opening it raises, and tries again at the next call."""
+    loop = asyncio.get_running_loop()
+    opening = _hubs.get(loop)
+    if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+        opening = _hubs[loop] = loop.create_task(open_hub(os.environ), name="open the hub")
+    # Shielded: a request that is given up must not end the opening for the others that wait for it.
+    return await asyncio.shield(opening)
+
+
+async def open_hub(environ: Mapping[str, str]) -> Hub:
+    """A hub over the storage that the settings name, its tables made.
+
+    Raises `BadSettings`, `Rejected` (a root key or file that cannot be used), `Unavailable`.
+    """
+    settings = Settings.from_env(environ)
+    options = options_of(settings)
+    clock = SystemClock()
+    storage = await open_storage(settings, clock)
+    try:
+        await storage.prepare()
+    except BaseException:
+        await storage.close()
+        raise
+    return build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS))
+
+
+def options_of(settings: Settings) -> Options:
+    """What the settings decide."""
+    return Options(
+        root_key=root_key(settings),
+        previous_root_key=settings.previous_root_key,
+        terms=Terms(
+            lease_seconds=settings.lease_seconds,
+            clock_margin_seconds=settings.clock_margin_seconds,
+            max_payload=settings.max_payload,
+            shards=settings.event_shards,
+        ),
+        fleet=Fleet(
+            mode=settings.cadence,
+            embedded=settings.storage is Engine.EMBEDDED,
+            always_ready=settings.always_ready > 0,
+            poll_seconds=settings.poll_seconds,
+        ),
+        max_held_polls=settings.max_held_polls,
+        retention_days=settings.retention_days,
+        public_url=settings.public_url,
+        first_admin_token_sha256=settings.first_admin_token_sha256,
+    )
+
+
+async def open_storage(settings: Settings, clock: Clock) -> Storage:
+    """The engine that the settings name. Only that one is imported: a start pays for no other."""
+    if settings.storage is Engine.EMBEDDED:
+        from hub.storage.embedded import open_embedded
+
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return open_embedded(settings.home / DATABASE, clock)
+    from hub.storage.azure import Endpoints, open_azure
+
+    address = settings.storage_address
+    if isinstance(address, IdentityAddress):
+        endpoints = Endpoints(address.table, address.queue, address.blob, address.client_id)
+        return await open_azure(endpoints, clock=clock)
+    assert address is not None, "the settings were checked"
+    return await open_azure(address, clock=clock)
