@@ -46,10 +46,11 @@ class CallFailed:
 
 @dataclass(frozen=True)
 class CallRefused:
-    """The hub will never accept this call as it is (400, 413): not about the lease."""
+    """The hub will never accept this call as it is (400, 413): not about the lease. So much log is still waiting."""
 
     call: Call
     message: str
+    pending_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -192,10 +192,10 @@ class Task:
         if self.call is not refusal.call:
             return []
         if refusal.call is Call.CHUNK:
-            # This log cannot be kept; the task and its result still can.
+            # These lines cannot be kept; those behind them, the task and its result still can.
             self._answered()
-            self.pending_bytes = 0
             self.chunk_at = None
+            self._note_pending(refusal.pending_bytes, now)
             return self._flush() if self.phase is Phase.FLUSHING else []
         if refusal.call is Call.REPORT:
             return self._report_refused(refusal.message)

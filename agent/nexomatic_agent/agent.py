@@ -1,0 +1,192 @@
+"""The agent: its parts put together, its start, and its two ways to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import threading
+import time
+from typing import Any, Optional
+
+from nexomatic_agent.answers import HubError
+from nexomatic_agent.attempt import BadAttempt, read_attempt
+from nexomatic_agent.attempt_log import LogLimits
+from nexomatic_agent.capabilities import Capabilities
+from nexomatic_agent.client import Client
+from nexomatic_agent.config import Settings
+from nexomatic_agent.crew import Crew
+from nexomatic_agent.holding import Holding, Tools
+from nexomatic_agent.holdings import Holdings
+from nexomatic_agent.hub_watch import HubWatch
+from nexomatic_agent.identity import Identity, Instances
+from nexomatic_agent.interpreter import Interpreter
+from nexomatic_agent.journal import Claim, Journal
+from nexomatic_agent.launch import Launcher
+from nexomatic_agent.modules import Modules
+from nexomatic_agent.polling import FIRST_STEERING, Polling, Receiver
+from nexomatic_agent.recovery import recover
+from nexomatic_agent.runner import Runner, RunnerSettings
+from nexomatic_agent.spool import Spool, Spooled
+from nexomatic_agent.task import Task
+from nexomatic_agent.timer import Timer
+from nexomatic_agent.work_folder import WorkFolders
+
+log = logging.getLogger(__name__)
+
+CALLS_AT_ONCE = 16
+"""Threads, and connections, for calls about tasks."""
+RECOVERY_SECONDS = 30.0
+"""How long the first poll waits for what an earlier life left behind to be settled."""
+FAREWELL_SECONDS = 2.0
+"""How long a stopping agent waits for the hub to know that it takes no more."""
+
+
+class Agent:
+    """One sink at work. `start` it once; then `drain` it, or `give_up`."""
+
+    def __init__(self, settings: Settings, identity: Identity, interpreter: Interpreter) -> None:
+        """Raises OSError if the state folder cannot be written."""
+        self._settings = settings
+        state = settings.state
+        launcher = Launcher(Modules(settings.modules, interpreter.sites), interpreter)
+        self._random = random.Random()  # noqa: S311 - spreads calls over time, keeps nothing secret
+        self._client = Client(identity.hub, identity.credential, settings.ca_bundle, CALLS_AT_ONCE)
+        self._crew = Crew(CALLS_AT_ONCE)
+        self._journal, self._folders = Journal(state / "journal"), WorkFolders(state / "work")
+        self._spool = Spool(state / "spool", state / "lost")
+        self._holdings = Holdings(settings.slots)
+        self._instances = Instances(state)
+        self._instance = self._instances.start()
+        self._draining = False
+        self._tools = self._make_tools(Runner(launcher, _runner_settings(settings)))
+        self._polling = Polling(
+            self._client,
+            self._holdings,
+            Capabilities(launcher, settings.modules),
+            Receiver(self._take, self._cancelled, self._answered),
+            self._instance,
+            HubWatch("poll", time.monotonic),
+            self._random.random,
+        )
+
+    def _make_tools(self, runner: Runner) -> Tools:
+        return Tools(
+            client=self._client,
+            crew=self._crew,
+            timer=Timer(),
+            clock=time.monotonic,
+            journal=self._journal,
+            spool=self._spool,
+            folders=self._folders,
+            runner=runner,
+            watch=HubWatch("calls about tasks", time.monotonic),
+            limits=LogLimits(self._settings.log_line_bytes, self._settings.log_attempt_bytes),
+            grace_seconds=self._settings.grace_seconds,
+            settled=self._on_settled,
+        )
+
+    # --- its life
+
+    def start(self) -> None:
+        """Deal with what an earlier life left behind, then poll. Returns at once; raises OSError."""
+        recovered = recover(self._journal, self._spool, self._folders, self._resume)
+        threading.Thread(target=self._run, args=(recovered > 0,), name="poll", daemon=True).start()
+
+    def _run(self, recovered: bool) -> None:
+        # Handed back first, or the hub would take this poll's new instance for news of lost tasks.
+        if recovered and not self._holdings.wait_empty(RECOVERY_SECONDS):
+            log.warning("results of an earlier life are still not delivered; polling meanwhile")
+        self._polling.run()
+
+    def drain(self) -> None:
+        """Take no new work. Returns at once."""
+        self._draining = True
+        self._polling.drain()
+        self._crew.submit(self._say_draining)
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until nothing is in hand, at most so long. Whether nothing is."""
+        return self._holdings.wait_empty(seconds)
+
+    def give_up(self) -> None:
+        """Hand back what is in hand: tasks are stopped. Returns at once; `wait_idle` tells when it is done."""
+        self._draining = True
+        for holding in self._holdings.all():
+            holding.hand_back()
+
+    def stop(self) -> None:
+        """Stop polling, once the hub has had a moment to answer the poll that still offers slots."""
+        self._polling.stop()
+        self._polling.wait_quiet(FAREWELL_SECONDS)
+
+    # --- what happens to it
+
+    def _take(self, task: Any) -> None:
+        try:
+            attempt = read_attempt(task)
+        except BadAttempt as error:
+            log.error("the hub handed out a task that cannot be read; its lease will expire: %s", error)
+            return
+        claim = Claim(
+            attempt.event_id,
+            attempt.attempt,
+            attempt.token,
+            attempt.lease_seconds,
+            secrets.token_hex(16),
+            started=False,
+        )
+        machine = Task(
+            attempt.event_id,
+            attempt.token,
+            attempt.lease_seconds,
+            attempt.timeout_seconds,
+            attempt.confirm,
+            self._random.random(),
+        )
+        holding = Holding(machine, claim, self._tools, attempt)
+        for older in self._holdings.of_event(attempt.event_id):
+            older.cancel_heard()  # another attempt of the same event: the hub will say that the older one is over
+        if not self._holdings.add(holding):
+            log.warning("%s: handed out again while it is in hand", claim.key)
+            return
+        log.info("%s: taken: %s, %s %s", claim.key, attempt.event_type, attempt.runtime, attempt.module)
+        if self._draining:
+            holding.hand_back()
+        else:
+            holding.begin()
+
+    def _resume(self, claim: Claim, spooled: Optional[Spooled]) -> None:
+        token = spooled.token if spooled is not None else claim.token
+        machine = Task(claim.event_id, token, claim.lease_seconds, 0.0, spread=self._random.random())
+        holding = Holding(machine, claim, self._tools)
+        self._holdings.add(holding)
+        log.info("%s: %s", claim.key, "delivering its result" if spooled is not None else "handing it back")
+        holding.resume(spooled)
+
+    def _cancelled(self, event_id: str) -> None:
+        for holding in self._holdings.of_event(event_id):
+            holding.cancel_heard()
+
+    def _answered(self) -> None:
+        log.info("the hub serves this agent")
+        try:
+            self._instances.answered(self._instance)
+        except OSError as error:
+            log.error("the instance cannot be noted: %s", error)
+
+    def _on_settled(self, holding: Holding) -> None:
+        self._holdings.remove(holding)
+        self._polling.task_ended()
+
+    def _say_draining(self) -> None:
+        """Beside the poll that is held, which still offers slots."""
+        try:
+            self._client.poll_beside(self._polling.said(), FIRST_STEERING)
+        except HubError as error:
+            log.debug("the hub was not told that this agent drains: %s", error)
+
+
+def _runner_settings(settings: Settings) -> RunnerSettings:
+    return RunnerSettings(dict(os.environ), settings.pass_environment, settings.result_bytes)

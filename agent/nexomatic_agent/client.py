@@ -1,0 +1,159 @@
+"""The calls to the hub, one method each: what is said and heard, nothing about when or how often."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from nexomatic_agent.answers import Steering, Transient, read_answer, read_steering
+from nexomatic_agent.happenings import Renewed
+from nexomatic_agent.held_socket import HeldSocket, mount
+from nexomatic_agent.intents import TaskResult
+from nexomatic_agent.slim_requests import requests
+from nexomatic_agent.version import VERSION
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+"""A call that is not held is answered in a second or two; the hub itself gives up on its storage before this."""
+HOLD_MARGIN_SECONDS = 15.0
+"""A held poll is answered so much later than its hold at most."""
+
+
+@dataclass(frozen=True)
+class PollAnswer:
+    """Tasks as the hub wrote them, ids of cancelled events, and how often to come."""
+
+    tasks: Sequence[Any]
+    cancelled: Sequence[str]
+    steering: Steering
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The credential. As `auth`, so that a .netrc on the machine cannot take its place."""
+
+    def __init__(self, credential: Optional[str]) -> None:
+        self._credential = credential
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._credential is not None:
+            request.headers["Authorization"] = f"Bearer {self._credential}"
+        return request
+
+
+class Client:
+    """Speaks to one hub under one credential. No call is repeated here.
+
+    Every method raises Transient, Refused or Unauthorised; those about a lease LeaseOver too. Methods may be called
+    from several threads: cookies are off and nothing of the sessions changes after the start.
+    """
+
+    def __init__(self, hub: str, credential: Optional[str], ca_bundle: Optional[Path], connections: int = 8) -> None:
+        self._hub = hub
+        self._polling = HeldSocket()
+        self._calls = self._session(credential, ca_bundle, connections, None)
+        self._polls = self._session(credential, ca_bundle, 1, self._polling)
+
+    @staticmethod
+    def _session(
+        credential: Optional[str], ca_bundle: Optional[Path], connections: int, held: Optional[HeldSocket]
+    ) -> requests.Session:
+        session = requests.Session()
+        session.auth = _Bearer(credential)
+        session.headers.update({"User-Agent": f"nexomatic-agent/{VERSION}", "Accept": "application/json"})
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        if ca_bundle is not None:
+            session.verify = str(ca_bundle)
+        mount(session, connections, held)
+        return session
+
+    def enrol(self, token: str, name: str) -> Mapping[str, Any]:
+        """Exchange an enrolment token for `{sink, sink_type, credential}`."""
+        said = {"token": token, "name": name, "version": VERSION, "platform": sys.platform}
+        document, _ = self._post(self._calls, "/agent/enroll", said, READ_SECONDS)
+        if not all(isinstance(document.get(key), str) for key in ("sink", "sink_type", "credential")):
+            raise Transient("the answer to the enrolment names no sink")
+        return document
+
+    def poll(self, said: Mapping[str, Any], steering: Steering, let_go: Callable[[], bool]) -> PollAnswer:
+        """Ask for work. Waits as long as the hub was allowed to hold it, unless `let_go` and `abandon_poll` end it."""
+        self._polling.let_go = let_go
+        document, headers = self._post(self._polls, "/agent/poll", said, steering.hold + HOLD_MARGIN_SECONDS)
+        return _poll_answer(document, headers, steering)
+
+    def poll_beside(self, said: Mapping[str, Any], steering: Steering) -> PollAnswer:
+        """Poll on another connection, while the first is held."""
+        document, headers = self._post(self._calls, "/agent/poll", said, steering.hold + HOLD_MARGIN_SECONDS)
+        return _poll_answer(document, headers, steering)
+
+    def abandon_poll(self) -> None:
+        """Shut the connection of the poll that is held, which then raises Transient.
+
+        Only for a poll that offered no slot: a task in the answer on its way would be lost until its lease is over.
+        """
+        self._polling.cut()
+
+    def renew(self, event_id: str, token: str) -> Renewed:
+        """Renew a lease."""
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/renew", {"token": token}, READ_SECONDS)
+        return _renewed(document)
+
+    def logs(self, event_id: str, token: str, chunk: Mapping[str, Any], renew: bool) -> Renewed:
+        """Store a chunk of log, and renew the lease with it if asked."""
+        said = {"token": token, "chunk": chunk, "renew": renew}
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/logs", said, READ_SECONDS)
+        return _renewed(document)
+
+    def result(self, event_id: str, token: str, result: TaskResult, logs: Sequence[Mapping[str, Any]]) -> None:
+        """Report how an attempt ended, with what is left of its log."""
+        said = {"token": token, **vars(result), "logs": list(logs)}
+        self._post(self._calls, f"/agent/events/{event_id}/result", said, READ_SECONDS)
+
+    def _post(
+        self, session: requests.Session, path: str, said: Mapping[str, Any], read_seconds: float
+    ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        body = json.dumps(said, separators=(",", ":"), allow_nan=False).encode("ascii")
+        try:
+            answer = session.post(
+                self._hub + path,
+                data=body,
+                headers={"Content-Type": "application/json"},
+                timeout=(CONNECT_SECONDS, read_seconds),
+                allow_redirects=False,  # a redirect would repeat the call elsewhere as a GET
+            )
+        except (requests.RequestException, OSError) as error:
+            raise Transient(_in_short(error)) from error
+        if 300 <= answer.status_code < 400:
+            raise Transient(f"the hub's address leads on to {answer.headers.get('Location', 'nowhere')[:200]}")
+        return read_answer(answer.status_code, answer.headers, answer.content), answer.headers
+
+
+def _poll_answer(document: Mapping[str, Any], headers: Mapping[str, str], before: Steering) -> PollAnswer:
+    tasks, commands = document.get("tasks"), document.get("commands")
+    cancels = [one for one in commands if isinstance(one, dict)] if isinstance(commands, list) else []
+    return PollAnswer(
+        tasks if isinstance(tasks, list) else (),
+        [str(one.get("event_id")) for one in cancels if one.get("command") == "cancel"],
+        read_steering(document, headers, before),
+    )
+
+
+def _renewed(document: Mapping[str, Any]) -> Renewed:
+    token, seconds = document.get("token"), document.get("lease_seconds")
+    if not isinstance(token, str) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
+        raise Transient("the answer holds no lease")
+    return Renewed(token, float(seconds), document.get("watched") is True)
+
+
+def _in_short(error: Exception) -> str:
+    """The innermost reason, without the address and the object names that `requests` wraps around it."""
+    reason: BaseException = error
+    while (inner := getattr(reason, "reason", None) or reason.__cause__ or reason.__context__) is not None:
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    return f"{type(reason).__name__}: {reason}"[:300]

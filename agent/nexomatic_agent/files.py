@@ -1,0 +1,64 @@
+"""Small files that survive kill -9: written aside, then renamed into place.
+
+A reader meets the whole old document or the whole new one. Nothing is fsynced: what is kept here only shortens the
+wait after a crash of the agent. After a power cut the claims' leases expire, and the hub starts those tasks again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+"""Every document carries it; a newer agent may grow it and reads the one before."""
+
+
+class UnreadableDocument(Exception):
+    """A file of the agent's is damaged, or from a newer release."""
+
+
+def make_private_folder(path: Path) -> Path:
+    """Create the folder with its parents, open to the agent's account only. Raises OSError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Replace the file by this document, readable by the agent's account only. Raises OSError."""
+    write_bytes(path, json.dumps({"format": FORMAT, **document}, separators=(",", ":")).encode("ascii"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the file's content in one step. Raises OSError, and then leaves nothing behind."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        aside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read what `write_document` wrote. Raises UnreadableDocument, FileNotFoundError, OSError."""
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UnreadableDocument(f"{path} is damaged: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise UnreadableDocument(f"{path} is not of format {FORMAT}: it was written by another release of the agent")
+    return document
+
+
+def remove(path: Path) -> None:
+    """Remove the file if it is there. Raises OSError for other reasons than its absence."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()

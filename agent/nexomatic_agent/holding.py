@@ -1,0 +1,291 @@
+"""One attempt in this agent's hands: carries out what its state machine asks for, and tells it what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Callable, Optional
+
+from nexomatic_agent import happenings as told
+from nexomatic_agent import intents as asked
+from nexomatic_agent.answers import HubError, LeaseOver, Refused
+from nexomatic_agent.attempt import Attempt
+from nexomatic_agent.attempt_log import AttemptLog, LogLimits
+from nexomatic_agent.client import Client
+from nexomatic_agent.crew import Crew
+from nexomatic_agent.hub_watch import HubWatch
+from nexomatic_agent.journal import Claim, Journal
+from nexomatic_agent.masking import Masker
+from nexomatic_agent.runner import Job, Runner
+from nexomatic_agent.spool import Spool, Spooled
+from nexomatic_agent.stopping import Stopper
+from nexomatic_agent.task import Phase, Task
+from nexomatic_agent.timer import Timer
+from nexomatic_agent.work_folder import WorkFolders
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every holding works with."""
+
+    client: Client
+    crew: Crew
+    timer: Timer
+    clock: Callable[[], float]
+    journal: Journal
+    spool: Spool
+    folders: WorkFolders
+    runner: Runner
+    watch: HubWatch
+    limits: LogLimits
+    grace_seconds: float
+    settled: Callable[[Holding], None]
+    """Called once the attempt is off the agent's hands."""
+
+
+class Holding:
+    """The shell around one `Task`.
+
+    Whatever happens, on whichever thread, goes through `_tell`, which feeds the machine one thing at a time and carries
+    out what it answers. Short work on the disk is done there and then; calls to the hub go to the crew, and the child
+    gets a thread of its own.
+    """
+
+    def __init__(self, machine: Task, claim: Claim, tools: Tools, attempt: Optional[Attempt] = None) -> None:
+        self.claim = claim
+        self._machine = machine
+        self._attempt = attempt
+        self._tools = tools
+        self._masker = Masker()
+        self._log = AttemptLog(tools.limits, self._masker)
+        self._stopper = Stopper(tools.grace_seconds, self._later)
+        self._lock = threading.Lock()
+        self._inbox: deque[Callable[[float], list[asked.Intent]]] = deque()
+        self._busy = False
+        self._armed: Optional[float] = None
+        self._settled = threading.Event()
+
+    # --- what others tell it
+
+    def begin(self) -> None:
+        """A poll brought it."""
+        self._feed(self._machine.begin)
+
+    def resume(self, spooled: Optional[Spooled]) -> None:
+        """An earlier life of the agent left it behind, with its result or without."""
+        if spooled is not None:
+            self._log.restore(spooled.logs)
+        result = spooled.result if spooled is not None else None
+        self._feed(lambda _: self._machine.resume(result, self.claim.started, self._log.pending_bytes))
+
+    def cancel_heard(self) -> None:
+        """A poll's answer said that the event was cancelled."""
+        self._tell(told.CancelHeard())
+
+    def hand_back(self) -> None:
+        """The agent stops and will not wait for it."""
+        self._tell(told.HandBack())
+
+    @property
+    def running(self) -> bool:
+        """Whether its child may run, or is about to."""
+        return self._machine.phase in (Phase.NEW, Phase.CONFIRMING, Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
+
+    def wait_settled(self, seconds: float) -> bool:
+        """Wait until it is off the agent's hands, at most so long. Whether it is."""
+        return self._settled.wait(seconds)
+
+    # --- feeding the machine
+
+    def _tell(self, happening: object) -> None:
+        self._feed(partial(self._machine.handle, happening))
+
+    def _feed(self, step: Callable[[float], list[asked.Intent]]) -> None:
+        with self._lock:
+            self._inbox.append(step)
+            if self._busy:
+                return  # whoever is at it now takes this up too
+            self._busy = True
+        try:
+            self._work()
+        except BaseException:
+            self._busy = False
+            raise
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._inbox:
+                    self._arm()
+                    self._busy = False
+                    return
+                step = self._inbox.popleft()
+            for intent in step(self._tools.clock()):
+                _CARRY_OUT[type(intent)](self, intent)
+
+    def _arm(self) -> None:
+        wake_at = self._machine.wake_at
+        if wake_at is not None and (self._armed is None or wake_at < self._armed):
+            self._armed = wake_at
+            self._tools.timer.at(wake_at, partial(self._tick, wake_at))
+
+    def _tick(self, at: float) -> None:
+        with self._lock:
+            if self._armed == at:
+                self._armed = None
+        self._tell(told.Tick())
+
+    def _later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._tools.timer.at(self._tools.clock() + seconds, callback)
+
+    # --- intents: the disk
+
+    def _write_journal(self, intent: asked.WriteJournal) -> None:
+        self.claim = replace(self.claim, started=intent.started, token=self._machine.token)
+        try:
+            self._tools.journal.write(self.claim)
+        except OSError as error:
+            log.error("%s: the claim cannot be journaled: %s", self.claim.key, error)
+            self._tell(told.JournalFailed(str(error)))
+        else:
+            self._tell(told.Journaled())
+
+    def _write_spool(self, intent: asked.WriteSpool) -> None:
+        machine, claim = self._machine, self.claim
+        logs = self._log.rest()
+        spooled = Spooled(claim.event_id, claim.attempt, machine.token, machine.lease_seconds, intent.result, logs)
+        try:
+            self._tools.spool.write(claim.key, spooled)
+        except OSError as error:
+            log.error("%s: the result cannot be spooled, it is only reported: %s", claim.key, error)
+        self._tell(told.Spooled())
+
+    def _forget(self, intent: asked.Forget) -> None:
+        key, tools = self.claim.key, self._tools
+        if intent.lost is not None:
+            log.warning("%s: the hub did not take the result: %s", key, intent.lost)
+            if intent.result is not None:
+                with _complaining("keep the lost result of", key):
+                    tools.spool.keep_aside(key, intent.lost, intent.result)
+        tools.folders.remove(key)
+        with _complaining("remove the files of", key):
+            tools.journal.remove(key)
+            tools.spool.remove(key)
+        self._settled.set()
+        tools.settled(self)
+
+    # --- intents: the child
+
+    def _start_child(self, _: asked.StartChild) -> None:
+        threading.Thread(target=self._run_child, name=f"task-{self.claim.key}", daemon=True).start()
+
+    def _run_child(self) -> None:
+        try:
+            result = self._run()
+        except Exception:
+            # Not the task's fault, and it must not look as if it still ran.
+            log.exception("%s: the agent failed to run the task", self.claim.key)
+            result = asked.TaskResult("ERROR", "AGENT_FAILED", "the agent failed to run the task; its log says how")
+        log.info("%s: ended: %s %s", self.claim.key, result.state, result.code or "")
+        self._tell(told.Exited(result, self._log.pending_bytes))
+
+    def _run(self) -> asked.TaskResult:
+        assert self._attempt is not None
+        try:
+            folder = self._tools.folders.make(self.claim.key)
+        except OSError as error:
+            return asked.TaskResult("ERROR", "START_FAILED", f"no work folder could be made: {error}")
+        job = Job(self._attempt, folder, self.claim.mark, self._log, {}, self._masker)
+        return self._tools.runner.run(job, self._stopper, self._child_started, self._child_wrote)
+
+    def _child_started(self, process: Mapping[str, Any]) -> None:
+        self._tell(told.Started())
+        with _complaining("note the process of", self.claim.key):
+            self._tools.journal.note_process(self.claim.key, dict(process))
+
+    def _child_wrote(self) -> None:
+        self._tell(told.Logged(self._log.pending_bytes))
+
+    def _stop_child(self, intent: asked.StopChild) -> None:
+        log.info("%s: stopping: %s", self.claim.key, intent.reason.value)
+        self._stopper.stop(intent.reason)
+
+    # --- intents: calls
+
+    def _send_renewal(self, intent: asked.SendRenewal) -> None:
+        event_id, client = self.claim.event_id, self._tools.client
+        self._call(asked.Call.RENEW, lambda: client.renew(event_id, intent.token))
+
+    def _send_chunk(self, intent: asked.SendChunk) -> None:
+        self._call(asked.Call.CHUNK, lambda: self._chunk(intent))
+
+    def _chunk(self, intent: asked.SendChunk) -> object:
+        event_id, client, chunk = self.claim.event_id, self._tools.client, self._log.chunk()
+        if chunk is None:
+            # Lines counted as waiting went with the chunk before; only the lease may still want something.
+            renewed = client.renew(event_id, intent.token) if intent.renew else None
+            return told.ChunkStored(0, renewed)
+        leased = client.logs(event_id, intent.token, chunk, intent.renew)
+        self._log.stored()
+        return told.ChunkStored(self._log.pending_bytes, leased if intent.renew else None)
+
+    def _send_report(self, intent: asked.SendReport) -> None:
+        def send() -> object:
+            self._tools.client.result(self.claim.event_id, intent.token, intent.result, self._log.rest())
+            return told.Recorded()
+
+        self._call(asked.Call.REPORT, send)
+
+    def _call(self, call: asked.Call, send: Callable[[], object]) -> None:
+        self._tools.crew.submit(lambda: self._tell(self._answer_to(call, send)))
+
+    def _answer_to(self, call: asked.Call, send: Callable[[], object]) -> object:
+        watch = self._tools.watch
+        try:
+            answer = send()
+        except LeaseOver as error:
+            watch.succeeded()
+            return told.LeaseRefused(call, error.reason)
+        except Refused as error:
+            watch.succeeded()
+            log.warning("%s: the hub refused the %s: %s", self.claim.key, call.value, error)
+            if call is asked.Call.CHUNK:
+                self._log.refused(str(error))
+            return told.CallRefused(call, str(error), self._log.pending_bytes)
+        except HubError as error:
+            watch.failed(str(error))
+            return told.CallFailed(call)
+        except Exception:
+            # Unanswered, the machine would wait for ever.
+            log.exception("%s: the agent failed to make the call %s", self.claim.key, call.value)
+            return told.CallFailed(call)
+        watch.succeeded()
+        return answer
+
+
+@contextlib.contextmanager
+def _complaining(doing: str, key: str) -> Iterator[None]:
+    """A disk that fails here costs tidiness, not work: say so and go on."""
+    try:
+        yield
+    except OSError as error:
+        log.error("cannot %s %s: %s", doing, key, error)
+
+
+_CARRY_OUT: Mapping[type, Callable[[Holding, Any], None]] = {
+    asked.WriteJournal: Holding._write_journal,
+    asked.StartChild: Holding._start_child,
+    asked.SendRenewal: Holding._send_renewal,
+    asked.SendChunk: Holding._send_chunk,
+    asked.StopChild: Holding._stop_child,
+    asked.WriteSpool: Holding._write_spool,
+    asked.SendReport: Holding._send_report,
+    asked.Forget: Holding._forget,
+}

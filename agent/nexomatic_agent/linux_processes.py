@@ -1,0 +1,216 @@
+"""Finding and killing processes through /proc. Elsewhere than on Linux nothing is found, and nothing is killed.
+
+A process is always named by its number and the moment of its birth, and killed through a handle that was checked
+against both: a number alone may be another process's by the time the signal is sent.
+"""
+
+# ruff: noqa: PTH115, PTH208 - a search looks at every process of the machine: strings, not paths
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+MARK_VARIABLE = "NEXOMATIC_TASK_MARK"
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process that lives, or lived a moment ago."""
+
+    pid: int
+    born: int
+    """Clock ticks since the machine's start."""
+    parent: int
+    session: int
+    zombie: bool
+
+
+class _Children:
+    """The agent's own children: the tasks' first processes, and nothing else it would know of."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.starting = 0
+        self.tasks: set[int] = set()
+        self.adopts = False
+
+
+_own = _Children()
+
+
+def adopt_orphans() -> bool:
+    """Make this process the one that what its tasks leave behind is handed to. Whether it is."""
+    if sys.platform.startswith("linux") and Path(f"/proc/self/task/{os.getpid()}/children").exists():
+        libc = ctypes.CDLL(None, use_errno=True)
+        _own.adopts = libc.prctl(_SUBREAPER, 1, 0, 0, 0) == 0
+    return _own.adopts
+
+
+@contextlib.contextmanager
+def starting_child() -> Iterator[None]:
+    """Around the start of a task's process, whose number is not known yet."""
+    with _own.lock:
+        _own.starting += 1
+    try:
+        yield
+    finally:
+        with _own.lock:
+            _own.starting -= 1
+
+
+def child_started(pid: int) -> None:
+    with _own.lock:
+        _own.tasks.add(pid)
+
+
+def child_ended(pid: int) -> None:
+    with _own.lock:
+        _own.tasks.discard(pid)
+
+
+# --- finding
+
+
+def look_up(pid: int) -> Optional[Process]:
+    """The process of this number, if there is one."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything: the fields are counted from its end (state, parent, group, session).
+    fields = text[text.rindex(b")") + 2 :].split()
+    return Process(pid, int(fields[19]), int(fields[1]), int(fields[3]), fields[0] in (b"Z", b"X"))
+
+
+def birth(pid: int) -> dict[str, object]:
+    """What tells this process from every other of its number, also after a restart of the machine; or nothing."""
+    process = look_up(pid)
+    if process is None:
+        return {}
+    return {"born": process.born, "boot": _BOOT_ID.read_text("ascii").strip()}
+
+
+def remains(mark: str, root: int) -> list[Process]:
+    """What is left of a task whose first process, not reaped yet, has ended. Dead orphans are reaped on the way."""
+    if not _own.adopts:
+        return search(mark, root)
+    orphans = _orphans()
+    with _own.lock:
+        alone = _own.starting == 0 and _own.tasks <= {root}
+        orphans = [pid for pid in orphans if pid not in _own.tasks]
+    found = [process for pid in orphans if (process := look_up(pid)) is not None and not _reaped(process)]
+    # An orphan without the mark, and of no session of ours, is this task's if there is no other.
+    mine = [process for process in found if alone or process.session == root or _has_mark(process.pid, mark)]
+    return _with_descendants(mine, _all()) if mine else []
+
+
+def search(mark: str, root: Optional[int]) -> list[Process]:
+    """All that carries the mark, is of the root's session, or descends from such."""
+    everything = [process for process in _all() if process.pid != os.getpid() and not process.zombie]
+    found = [
+        process for process in everything if root in (process.pid, process.session) or _has_mark(process.pid, mark)
+    ]
+    return _with_descendants(found, everything)
+
+
+def holders_of_pipe(descriptor: int) -> list[Process]:
+    """Processes other than this one that hold an end of the pipe."""
+    try:
+        pipe = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return []
+    return [process for process in _all() if process.pid != os.getpid() and pipe in _open_files(process.pid)]
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                yield os.readlink(entry.path)
+
+
+def _orphans() -> list[int]:
+    """The agent's children. Each thread has a list of its own."""
+    pids: list[int] = []
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):
+            pids += map(int, Path(f"/proc/self/task/{thread}/children").read_text("ascii").split())
+    return pids
+
+
+def _reaped(process: Process) -> bool:
+    if process.zombie:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+    return process.zombie
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    try:
+        return f"{MARK_VARIABLE}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # gone, or another account's
+
+
+def _all() -> list[Process]:
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return []
+    return [process for name in names if name.isdigit() and (process := look_up(int(name))) is not None]
+
+
+def _with_descendants(roots: Iterable[Process], everything: Iterable[Process]) -> list[Process]:
+    children: dict[int, list[Process]] = {}
+    for process in everything:
+        children.setdefault(process.parent, []).append(process)
+    found: dict[int, Process] = {}
+    waiting = list(roots)
+    while waiting:
+        process = waiting.pop()
+        if process.pid not in found and not process.zombie:
+            found[process.pid] = process
+            waiting += children.get(process.pid, ())
+    return list(found.values())
+
+
+# --- killing
+
+
+def kill(process: Process) -> None:
+    """Kill it, unless it is gone and its number another's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
+            handle = os.pidfd_open(process.pid)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            _kill_by_number(process)  # a kernel without such handles, or the process is gone
+            return
+        try:
+            now = look_up(process.pid)
+            if now is not None and now.born == process.born:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)  # type: ignore[attr-defined,unused-ignore]
+        finally:
+            os.close(handle)
+
+
+def _kill_by_number(process: Process) -> None:
+    now = look_up(process.pid)
+    if now is not None and now.born == process.born:
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def is_same(process: Process, described: Mapping[str, object]) -> bool:
+    """Whether this is the process that `birth` described."""
+    known = birth(process.pid)
+    return bool(known) and all(described.get(key) == value for key, value in known.items())

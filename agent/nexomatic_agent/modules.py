@@ -1,0 +1,81 @@
+"""Finding what an action names, before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
+CAPABILITIES_MOST = 500
+CAPABILITY_LONGEST = 256
+
+
+class ModuleMissing(Exception):
+    """What the action names is not on this machine."""
+
+
+class Modules:
+    """The module folders, the first that has a name wins, and then the interpreter's site-packages."""
+
+    def __init__(self, folders: Sequence[Path], sites: Sequence[str]) -> None:
+        self.folders = tuple(folders)
+        self.sites = tuple(sites)
+
+    def check_function(self, reference: str) -> None:
+        """A Python function, `package.module:function`. Raises ModuleMissing."""
+        if not _PYTHON.match(reference):
+            raise ModuleMissing(f"{reference!r} does not name a function: write package.module:function")
+        parts = reference.partition(":")[0].split(".")
+        places = [*self.folders, *map(Path, self.sites)]
+        if not any(_is_module(folder, parts) for folder in places):
+            raise ModuleMissing(f"there is no module {'.'.join(parts)} in {_list(self.folders)}, nor installed")
+
+    def find_file(self, reference: str) -> Path:
+        """A script or an executable, by its path below a module folder. Raises ModuleMissing."""
+        path = Path(reference)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ModuleMissing(f"{reference!r} must be a path below a module folder, without ..")
+        for folder in self.folders:
+            if (folder / path).is_file():
+                return folder / path
+        raise ModuleMissing(f"there is no file {reference} in {_list(self.folders)}")
+
+    def names(self) -> tuple[str, ...]:
+        """What the folders hold at their top, for the hub to know: module names, scripts and executables."""
+        found = {name for folder in self.folders for name in _names(folder) if len(name) <= CAPABILITY_LONGEST}
+        return tuple(sorted(found)[:CAPABILITIES_MOST])
+
+
+def _is_module(folder: Path, parts: Sequence[str]) -> bool:
+    """Whether the folder holds the module, or a package around it that may make it at import."""
+    base = folder.joinpath(*parts)
+    if base.is_dir() or base.with_name(parts[-1] + ".py").is_file():
+        return True
+    if any(base.parent.glob(f"{parts[-1]}.*.so")) or any(base.parent.glob(f"{parts[-1]}.*.pyd")):
+        return True
+    return (base.parent / f"{parts[-1]}.so").is_file() or (base.parent / f"{parts[-1]}.pyd").is_file()
+
+
+def _names(folder: Path) -> Iterable[str]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith((".", "_")):
+            continue
+        path = Path(entry.path)
+        if path.suffix == ".py":
+            yield path.stem
+        elif (path / "__init__.py").is_file() or (entry.is_file() and _is_program(path)):
+            yield entry.name
+
+
+def _is_program(path: Path) -> bool:
+    return path.suffix in (".sh", ".ps1") or os.access(path, os.X_OK)
+
+
+def _list(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))

@@ -1,0 +1,195 @@
+"""The poll loop: asks the hub for work, and is the sink's heartbeat."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Protocol
+
+from nexomatic_agent.answers import HubError, Steering, Transient
+from nexomatic_agent.client import PollAnswer
+from nexomatic_agent.hub_watch import HubWatch
+from nexomatic_agent.identity import Instance
+from nexomatic_agent.retry import Backoff
+from nexomatic_agent.version import VERSION
+
+log = logging.getLogger(__name__)
+
+FULL_SECONDS = 5.0
+"""An agent without a free slot waits so long for one before it polls with none, for its presence and for cancels."""
+REFUSED_SECONDS = 60.0
+"""Between polls while the hub does not know the credential, or will not take what the agent says."""
+FIRST_STEERING = Steering(hold=60.0, pause=0.0)
+"""Before the hub has said anything: a first poll may be held so long."""
+
+
+class Slots(Protocol):
+    """What the loop must know of the tasks at hand."""
+
+    @property
+    def free(self) -> int: ...
+
+    def event_ids(self) -> Sequence[str]: ...
+
+
+class Hub(Protocol):
+    """The one call of this loop, and how to let go of it."""
+
+    def poll(self, said: Mapping[str, Any], steering: Steering, let_go: Callable[[], bool]) -> PollAnswer: ...
+
+    def abandon_poll(self) -> None: ...
+
+
+class News(Protocol):
+    """What the hub is to know of the sink's abilities."""
+
+    def news(self) -> Optional[dict[str, Any]]: ...
+
+    def heard(self, news: Optional[dict[str, Any]]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Where a poll's answer goes."""
+
+    take: Callable[[Any], None]
+    """One task, as the hub wrote it."""
+    cancelled: Callable[[str], None]
+    """The id of a cancelled event."""
+    answered: Callable[[], None]
+    """The hub has answered this instance for the first time."""
+
+
+class Polling:
+    """Polls until it is stopped. `step` is one poll; `draw` answers a number from 0 to 1."""
+
+    def __init__(
+        self, hub: Hub, slots: Slots, capabilities: News, receiver: Receiver, instance: Instance,
+        watch: HubWatch, draw: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._hub = hub
+        self._slots = slots
+        self._capabilities = capabilities
+        self._receiver = receiver
+        self._instance = instance
+        self._watch = watch
+        self._draw = draw
+        self._backoff = Backoff(draw)
+        self._steering = FIRST_STEERING
+        self._answered = False
+        self._draining = False
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._held_with: Optional[int] = None
+        """The slots that the poll now at the hub offered."""
+        self._let_go = False
+        self._quiet = threading.Event()
+
+    # --- from other threads
+
+    def task_ended(self) -> None:
+        """A slot is free: the next poll does not wait, and one that offered none is let go."""
+        with self._lock:
+            self._let_go = self._let_go or self._held_with == 0
+            let_go = self._let_go
+        self._wake.set()
+        if let_go:
+            self._hub.abandon_poll()
+
+    def drain(self) -> None:
+        """Offer no slot from now on."""
+        with self._lock:
+            self._draining = True
+            if not self._held_with:
+                self._quiet.set()
+        self._wake.set()
+
+    def wait_quiet(self, seconds: float) -> bool:
+        """Once draining: wait until no poll that offered slots is held, at most so long. Whether none is."""
+        return self._quiet.wait(seconds)
+
+    def stop(self) -> None:
+        """Let `run` return, after the poll that is held now."""
+        self._stopped = True
+        self._wake.set()
+
+    # --- the loop
+
+    def run(self) -> None:
+        """One step after the other until `stop`."""
+        while not self._stopped:
+            try:
+                wait = self.step()
+            except Exception:
+                # Without polls the agent would look alive and do nothing.
+                log.exception("a poll failed in a way nobody expected")
+                wait = REFUSED_SECONDS
+            if wait > 0:
+                self._wake.wait(wait)
+
+    def step(self) -> float:
+        """Poll once. Seconds to wait before the next, unless a task ends before."""
+        self._wake.clear()
+        if self._slots.free == 0 and not self._draining and self._wake.wait(FULL_SECONDS):
+            return 0.0
+        said = self.said()
+        if not self._may_poll(said["slots"]):
+            return 0.0
+        try:
+            answer = self._hub.poll(said, self._steering, lambda: self._let_go)
+        except HubError as error:
+            return self._failed(error)
+        finally:
+            with self._lock:
+                self._held_with = None
+                if self._draining:
+                    self._quiet.set()
+        return self._succeeded(answer, said.get("capabilities"))
+
+    def said(self) -> dict[str, Any]:
+        """What a poll says now."""
+        said: dict[str, Any] = {
+            "slots": 0 if self._draining else self._slots.free,
+            "running": list(self._slots.event_ids()),
+            "version": VERSION,
+            "instance": self._instance.id,
+            "draining": self._draining,
+        }
+        if self._instance.replaces is not None:
+            said["replaces"] = self._instance.replaces
+        news = self._capabilities.news()
+        return said if news is None else {**said, "capabilities": news}
+
+    def _may_poll(self, slots: int) -> bool:
+        """Note what is offered. False: what was true when it was counted no longer is, so count again."""
+        with self._lock:
+            self._let_go = False
+            if slots > 0 if self._draining else slots == 0 and self._wake.is_set():
+                return False
+            self._held_with = slots
+            return True
+
+    def _succeeded(self, answer: PollAnswer, news: Optional[dict[str, Any]]) -> float:
+        self._watch.succeeded()
+        self._backoff.succeeded()
+        self._capabilities.heard(news)
+        self._steering = answer.steering
+        if not self._answered:
+            self._answered = True
+            self._receiver.answered()
+        for event_id in answer.cancelled:
+            self._receiver.cancelled(event_id)
+        for task in answer.tasks:
+            self._receiver.take(task)
+        return answer.steering.pause * (0.8 + 0.4 * self._draw())
+
+    def _failed(self, error: HubError) -> float:
+        if self._let_go:
+            return 0.0
+        self._watch.failed(str(error))
+        if isinstance(error, Transient):
+            return self._backoff.failed(error.retry_after)
+        return REFUSED_SECONDS * (0.75 + self._draw() / 4)

@@ -1,0 +1,3 @@
+"""The agent's version, which it tells the hub at every poll."""
+
+VERSION = "0.1.0"
