@@ -1,0 +1,224 @@
+"""`make run`: the whole platform on this machine, until Ctrl-C.
+
+Starts the hub (and Azurite, if asked), enrols and starts one sink, loads `examples/`, sends one webhook, prints what
+came of it, and keeps everything running as a service manager would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hosting import examples
+from hosting.azurite import azurite_command, connection_string, free_ports
+from hosting.errors import HostingError, Stopped
+from hosting.hub_client import HubClient, address
+from hosting.ready import Ready
+from hosting.supervisor import ChildSpec, Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_PORT = 7071
+READY_SECONDS = 60.0
+SINK = "local"
+SINK_TYPE = "PYTHON:BASE"
+AGENT_IDENTITY = "identity.json"
+"""In the agent's state folder, once it is enrolled."""
+DELIVERY = ROOT / "examples/deliveries/github-push.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this platform keeps its data, and where it listens."""
+
+    home: Path
+    port: int
+    storage: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], storage: str) -> Place:
+        """From NEXOMATIC_HOME and NEXOMATIC_PORT. Raises `HostingError` for a port that is none."""
+        port = environ.get("NEXOMATIC_PORT") or str(DEFAULT_PORT)
+        if not port.isdecimal() or not 1 <= int(port) <= 65_535:
+            raise HostingError("NEXOMATIC_PORT must be a port from 1 to 65535")
+        home = Path(environ.get("NEXOMATIC_HOME") or ROOT / ".local").resolve()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(home, int(port), storage)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def agent_state(self) -> Path:
+        return self.home / "sink"
+
+
+def main() -> int:
+    """Run until told to stop. Exit code 1 with words when it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m hosting.run", description=__doc__)
+    parser.add_argument(
+        "--storage", choices=["embedded", "azurite"], default="embedded", help="where the hub keeps its data"
+    )
+    try:
+        place = Place.from_env(os.environ, parser.parse_args().storage)
+        run(place)
+    except Stopped:
+        return 0
+    except HostingError as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(place: Place) -> None:
+    """Start, show, and keep running. Raises `HostingError`, `Stopped`."""
+    token = admin_token(place.home / "admin.token")
+    ready = Ready(place.home / "ready.json", place.url, token)
+    supervisor = Supervisor(place.home / "logs", ready.pids_changed)
+    supervisor.handle_signals()
+    try:
+        start_hub(supervisor, place, token)
+        client = HubClient(place.url, token)
+        created = examples.load(client, examples.read(ROOT / "examples/configuration.yaml", place.home))
+        start_sink(supervisor, place, client)
+        show(place, client, created)
+        ready.write()
+        supervisor.wait()
+        print("stopping …")
+    finally:
+        ready.remove()
+        supervisor.stop()
+
+
+def admin_token(path: Path) -> str:
+    """The admin's token, made at the first start and kept for its owner alone."""
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"nxt_{secrets.token_urlsafe(32)}\n")
+    return path.read_text().strip()
+
+
+def start_hub(supervisor: Supervisor, place: Place, token: str) -> None:
+    """The storage, if it is a process of its own, and the hub; returns when the hub answers."""
+    environ = {
+        **os.environ,
+        "NEXOMATIC_HOME": str(place.home),
+        "NEXOMATIC_PUBLIC_URL": place.url,
+        "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest(),
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+    }
+    if place.storage == "azurite":
+        environ |= start_azurite(supervisor, place)
+    command = [sys.executable, "-m", "hosting.host", "--app", str(ROOT), "--home", str(place.home / "host")]
+    argv = [*command, "--port", str(place.port)]
+    supervisor.start(ChildSpec("hub", argv, environ, ROOT, f"{place.url}/api/health"))
+    supervisor.wait_ready("hub", READY_SECONDS)
+
+
+def start_azurite(supervisor: Supervisor, place: Place) -> dict[str, str]:
+    """Azurite with its data beside ours; what the hub must be told of it."""
+    ports = free_ports()
+    location = place.home / "azurite"
+    location.mkdir(exist_ok=True)
+    table = f"http://127.0.0.1:{ports.table}/devstoreaccount1"
+    supervisor.start(ChildSpec("azurite", azurite_command(location, ports), dict(os.environ), ROOT, None))
+    supervisor.wait_ready("azurite", READY_SECONDS)
+    supervisor.log.write("run", f"INFO Azurite keeps its tables at {table}", loud=False)
+    return {
+        "NEXOMATIC_STORAGE": "azure",
+        "AzureWebJobsStorage": connection_string(ports),
+        "NEXOMATIC_ROOT_KEY_FILE": str(shared_root_key(place.home / "root.key")),
+    }
+
+
+def shared_root_key(path: Path) -> Path:
+    """The root key that the Azure engine does not make by itself: all its instances must share one."""
+    from hub.root_key import make
+
+    make(path)
+    return path
+
+
+def start_sink(supervisor: Supervisor, place: Place, client: HubClient) -> None:
+    """Start the sink, enrolled first if hub and sink do not know each other yet; returns when it is online."""
+    environ = {**os.environ, **agent_settings(place)}
+    agent = [sys.executable, "-m", "nexomatic_agent"]
+    known = client.get(address("sinks", SINK)) is not None
+    if not (known and (place.agent_state / AGENT_IDENTITY).exists()):
+        client.delete(address("sinks", SINK))
+        enrolment = client.post("/api/enrolments", {"sink_type": SINK_TYPE})
+        enrol([*agent, "enroll", "--again"], {**environ, "NEXOMATIC_AGENT_TOKEN": enrolment["token"]})
+    supervisor.start(ChildSpec("sink", [*agent, "run"], environ, ROOT, None))
+    client.wait(address("sinks", SINK), lambda sink: sink["state"] == "ONLINE", READY_SECONDS)
+
+
+def enrol(command: list[str], environ: Mapping[str, str]) -> None:
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode != 0:
+        raise HostingError(f"the sink could not be enrolled: {done.stderr.strip()}")
+
+
+def agent_settings(place: Place) -> dict[str, str]:
+    """What the sink is told; its modules are the examples and the user's own."""
+    own = place.home / "modules"
+    own.mkdir(exist_ok=True)
+    return {
+        "PYTHONPATH": str(ROOT / "agent"),
+        "NEXOMATIC_AGENT_HUB": place.url,
+        "NEXOMATIC_AGENT_NAME": SINK,
+        "NEXOMATIC_AGENT_STATE": str(place.agent_state),
+        "NEXOMATIC_AGENT_MODULES": os.pathsep.join([str(ROOT / "examples/modules"), str(own)]),
+    }
+
+
+def show(place: Place, client: HubClient, created: list[str]) -> None:
+    """Send a real delivery through, and print what came of it and what to do next."""
+    if created:
+        print(f"loaded from examples/: {', '.join(created)}")
+    webhook = client.get(address("sources", "github-push"))["url"]
+    fired = client.deliver(
+        webhook, DELIVERY.read_bytes(), {"Content-Type": "application/json", "X-GitHub-Event": "push"}
+    )
+    event = wait_final(client, fired["event_id"])
+    print(f"\na GitHub push was delivered to the webhook github-push:\n  event     {describe(event)}")
+    if event.get("follow_on"):
+        print(f"  follow-on {describe(wait_final(client, event['follow_on']))}")
+    note = (event.get("result_data") or {}).get("note", "")
+    print("".join(f"  | {line}\n" for line in note.splitlines()))
+    print(
+        f"""hub       {place.url}
+token     {place.home / "admin.token"} (role Admin)
+data      {place.home}
+logs      {place.home / "logs"}
+
+try       TOKEN=$(cat {place.home / "admin.token"})
+          curl -H "Authorization: Bearer $TOKEN" -d '{{"event_type": "MACHINE_REPORT"}}' {place.url}/api/events
+          curl -H "Authorization: Bearer $TOKEN" {place.url}/api/events
+stop      Ctrl-C""",
+        flush=True,
+    )
+
+
+def wait_final(client: HubClient, event_id: str) -> Any:
+    return client.wait(f"/api/events/{event_id}", lambda event: event["finished_at"] is not None, READY_SECONDS)
+
+
+def describe(event: Any) -> str:
+    """One event in a line."""
+    message = f" ({event['result_message']})" if event.get("result_message") else ""
+    data = json.dumps({name: value for name, value in (event.get("result_data") or {}).items() if name != "note"})
+    return f"{event['id']} {event['event_type']} on {event['sink']}: {event['state']}{message} {data}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
