@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from hub.errors import Unavailable
 
@@ -20,6 +20,9 @@ T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 Outcome: TypeAlias = tuple[Any, BaseException | None]
 """What an operation returned, or what it raised."""
+
+_Job: TypeAlias = tuple[Operation[Any], "asyncio.Future[Any]"]
+_CLOSED: Final = "The storage has been closed."
 
 
 class Work(Protocol):
@@ -62,7 +65,7 @@ class InlineLane:
         # Other tasks run between two storage calls here too; a loop of calls could not be interrupted otherwise.
         await asyncio.sleep(0)
         if self._closed:
-            raise Unavailable(CLOSED)
+            raise Unavailable(_CLOSED)
         ((value, error),) = self._work.carry_out(self._connection, (operation,))
         if error is not None:
             raise error
@@ -96,7 +99,7 @@ class ThreadLane:
 
     async def run(self, operation: Operation[T]) -> T:
         if self._closed:
-            raise Unavailable(CLOSED)
+            raise Unavailable(_CLOSED)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((operation, future))
         return await future
@@ -126,7 +129,7 @@ class ThreadLane:
         with suppress(Empty):
             while True:
                 if job := self._jobs.get_nowait():
-                    self._answer([job], [(None, Unavailable(CLOSED))])
+                    self._answer([job], [(None, Unavailable(_CLOSED))])
 
     def _take(self) -> tuple[list[_Job], bool]:
         """The next jobs, at least one unless the lane was closed; and whether it is still open."""
@@ -156,10 +159,6 @@ class ThreadLane:
         for loop, theirs in answers.items():
             with suppress(RuntimeError):  # the loop has been closed: nobody is waiting any more
                 loop.call_soon_threadsafe(_resolve, theirs)
-
-
-_Job: TypeAlias = tuple[Operation[Any], "asyncio.Future[Any]"]
-CLOSED = "The storage has been closed."
 
 
 def _resolve(answers: list[tuple[asyncio.Future[Any], Outcome]]) -> None:
