@@ -1,7 +1,8 @@
 """Set-Cookie as it leaves the host: parsed by the worker, written again by ASP.NET.
 
-So attributes come in ASP.NET's order, unknown ones are lost, and the value is percent-encoded: a cookie whose value has
-`=` or `/` in it comes back from the browser as `%3D` or `%2F`.
+So attributes come in ASP.NET's order, and the value is percent-encoded: a cookie whose value has `=` or `/` in it comes
+back from the browser as `%3D` or `%2F`. An attribute that Python's SimpleCookie does not know becomes a cookie of its
+own (`Unknown=1`), or loses the whole cookie (`Partitioned`).
 """
 
 from __future__ import annotations
