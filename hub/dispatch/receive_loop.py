@@ -54,6 +54,8 @@ class ReceiveLoop:
 
     def join(self, poll: WaitingPoll) -> None:
         """This poll waits from now on."""
+        if poll.once or not self._polls:
+            self._wake.set()  # nobody has looked for it yet: it does not wait out an interval that others began
         self._polls.append(poll)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run(), name=f"receive {self._queue}")

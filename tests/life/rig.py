@@ -12,7 +12,6 @@ from typing import Any
 from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.create import NewEvent
-from hub.life.terms import Terms
 from hub.model.configuration import Action, EventType, Runtime, SinkType, SourceKind
 from hub.model.event import Event
 from hub.model.sink import Sink
@@ -107,15 +106,11 @@ _KINDS: dict[type, RowKind] = {
 
 
 @asynccontextmanager
-async def open_rig(
-    storage: Storage, clock: Clock, terms: Terms | None = None, retention_days: float | None = None
-) -> AsyncIterator[LifeRig]:
-    """A hub over this storage, with one SinkType and one sink."""
-    options = Options(
-        root_key=RootKey(secrets.token_bytes(ROOT_KEY_BYTES)), terms=terms or Terms(), retention_days=retention_days
-    )
+async def open_rig(storage: Storage, clock: Clock, **options: Any) -> AsyncIterator[LifeRig]:
+    """A hub over this storage, with one SinkType and one sink; `options` as in `hub.wiring.Options`."""
+    wired = Options(root_key=RootKey(secrets.token_bytes(ROOT_KEY_BYTES)), **options)
     await storage.prepare()
-    rig = LifeRig(build(options, storage, clock, InlineEvaluator(), lambda: secrets.randbits(128)))
+    rig = LifeRig(build(wired, storage, clock, InlineEvaluator(), lambda: secrets.randbits(128)))
     sink = Sink(name=SINK, sink_type=SINK_TYPE, enrolled_at=clock.now())
     await rig.configure(SinkType(name=SINK_TYPE), sink)
     yield rig

@@ -381,7 +381,7 @@ async def test_two_months_offline_give_a_dozen_hints(rig: LifeRig, clock: Manual
 
 
 async def test_retention_takes_what_is_settled_and_nothing_else(clock: ManualClock) -> None:
-    async with open_rig(open_embedded(None, clock), clock, Terms(inline_bytes=10), retention_days=1) as rig:
+    async with open_rig(open_embedded(None, clock), clock, terms=Terms(inline_bytes=10), retention_days=1) as rig:
         await rig.event_type("A")
         done, waiting = await rig.fire("A", b'"a long payload"'), await rig.fire("A")
         task = next(each for each in await rig.poll(slots=2) if each.event_id == done.id)
