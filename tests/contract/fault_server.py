@@ -89,7 +89,12 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 def answer(status: int, body: str = "", **headers: str) -> Behaviour:
-    """Answer with this status; underscores in header names are dashes."""
+    """Answer as the service does, with this status; underscores in header names are dashes."""
+    return foreign_answer(status, body, x_ms_request_id="1", **headers)
+
+
+def foreign_answer(status: int, body: str = "", **headers: str) -> Behaviour:
+    """Answer as somebody in between does, who is not the service."""
 
     async def behave(_: Request, writer: asyncio.StreamWriter) -> None:
         lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]

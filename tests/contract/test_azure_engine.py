@@ -7,11 +7,14 @@ import base64
 import logging
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -30,6 +33,7 @@ from tests.contract.fault_server import (
     answer,
     cut,
     drop,
+    foreign_answer,
     forward,
     hang,
     lose_answer,
@@ -37,6 +41,8 @@ from tests.contract.fault_server import (
     row_answer,
 )
 from tests.contract.rig import unique
+
+ROOT = Path(__file__).resolve().parents[2]
 
 QUICK = Patience(budget_seconds=60, first_pause_seconds=0.001, longest_pause_seconds=0.002)
 """Time enough for a busy machine, pauses as short as can be."""
@@ -61,6 +67,13 @@ DEPTH: Call = lambda storage: storage.queues.depth("queue")  # noqa: E731
 GET_BLOB: Call = lambda storage: storage.blobs.get(PAYLOADS, "blob")  # noqa: E731
 PUT_BLOB: Call = lambda storage: storage.blobs.put(PAYLOADS, "blob", b"data")  # noqa: E731
 DELETE_BLOB: Call = lambda storage: storage.blobs.delete(PAYLOADS, "blob")  # noqa: E731
+TRANSACT: Call = lambda storage: storage.tables.transact(EVENTS, "p", [Insert("row", {})])  # noqa: E731
+PREPARE: Call = lambda storage: storage.prepare()  # noqa: E731
+
+ON_ROWS = (GET, INSERT, PUT_ROW, REPLACE, MERGE, DELETE, QUERY, TRANSACT)
+ON_MESSAGES = (PUT, RECEIVE, UPDATE, DELETE_MESSAGE, DEPTH)
+ON_BLOBS = (GET_BLOB, PUT_BLOB, DELETE_BLOB)
+EVERY_CALL = (*ON_ROWS, *ON_MESSAGES, *ON_BLOBS, PREPARE)
 
 
 @asynccontextmanager
@@ -102,12 +115,29 @@ async def test_faults_of_the_queue_service_are_tried_again_too(call: Call, kind:
         assert storage.operations.by_kind() == {kind: 3}
 
 
-async def test_faults_of_the_blob_service_are_tried_again_and_leave_no_connection_behind() -> None:
-    blob = answer(206, "data", Content_Range="bytes 0-3/4", Content_Type="application/octet-stream")
-    async with facing(answer(503, "busy"), drop, blob) as (storage, server):
+BLOB = answer(206, "data", Content_Range="bytes 0-3/4", Content_Type="application/octet-stream")
+
+
+async def test_faults_of_the_blob_service_are_tried_again_too() -> None:
+    async with facing(answer(503, "busy"), drop, BLOB) as (storage, server):
         assert await storage.blobs.get(PAYLOADS, "blob") == b"data"
         assert storage.operations.by_kind() == {"blob.get": 3}
         assert len(server.requests) == 3
+
+
+async def test_a_long_refusal_of_a_download_is_not_read_and_its_connection_closed() -> None:
+    closed = asyncio.Event()
+
+    async def refuse_at_length(request: Request, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(503, "x" * 50_000_000)(request, writer)
+        except ConnectionError:
+            closed.set()
+
+    async with facing(refuse_at_length, BLOB) as (storage, _):
+        await storage.blobs.get(PAYLOADS, "blob")
+        async with asyncio.timeout(20):
+            await closed.wait()
 
 
 async def test_a_service_that_stays_away_is_given_up_within_the_budget() -> None:
@@ -298,19 +328,34 @@ async def test_a_status_without_a_code_decides_and_is_not_asked_for_twice(
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("call", [GET, INSERT, REPLACE, DELETE, QUERY, PUT, RECEIVE, UPDATE, DEPTH, PUT_BLOB, GET_BLOB])
 @pytest.mark.parametrize("status", [301, 401, 403, 405, 501])
-async def test_any_other_status_is_the_service_s_fault_or_ours(call: Call, status: int) -> None:
+async def test_any_other_status_is_the_service_s_fault_or_ours(status: int) -> None:
     async with facing(answer(status, Location="http://127.0.0.1:9/")) as (storage, server):
-        with pytest.raises(Unavailable, match=str(status)):
-            await call(storage)
-        assert len(server.requests) == 1
+        for call in EVERY_CALL:
+            with pytest.raises(Unavailable, match=str(status)):
+                await call(storage)
+        assert len(server.requests) == storage.operations.total
+        assert all(count == 1 for kind, count in storage.operations.by_kind().items() if not kind.endswith("create"))
 
 
-async def test_an_answer_that_is_not_the_service_s_is_no_answer() -> None:
-    async with facing(answer(200, "<html>Sign in, please", Content_Type="application/json")) as (storage, _):
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 400, 404, 409, 412])
+async def test_an_answer_that_is_not_the_service_s_is_no_answer(status: int) -> None:
+    page = foreign_answer(status, "" if status == 204 else "<html>Sign in, please", Content_Type="text/html")
+    async with facing(page, patience=ONCE_AT_MOST) as (storage, _):
+        for call in EVERY_CALL:
+            with pytest.raises(Unavailable, match="did not answer"):
+                await call(storage)
+
+
+async def test_an_answer_of_the_service_that_cannot_be_read_is_no_answer() -> None:
+    async with facing(answer(200, '{"PartitionKey', Content_Type="application/json")) as (storage, _):
         with pytest.raises(Unavailable):
             await GET(storage)
+
+
+async def test_the_service_s_own_answer_counts_after_somebody_else_s() -> None:
+    async with facing(foreign_answer(404), row_answer()) as (storage, _):
+        assert await GET(storage)
 
 
 @pytest.mark.parametrize("call", [GET, INSERT, REPLACE])
@@ -519,11 +564,19 @@ async def test_an_identity_is_not_shown_to_an_endpoint_without_tls() -> None:
             await open_azure(endpoints)
 
 
-async def test_an_account_is_opened_as_a_managed_identity_without_asking_anybody() -> None:
-    endpoints = Endpoints.of_account("account", client_id="client")
+@pytest.mark.parametrize("client_id", [None, "client"])
+async def test_an_account_is_opened_as_a_managed_identity_without_asking_anybody(client_id: str | None) -> None:
+    endpoints = Endpoints.of_account("account", client_id)
     assert endpoints.queue == "https://account.queue.core.windows.net"
     async with opened(endpoints) as storage:
         assert storage.operations.total == 0
+        await storage.close()
+
+
+def test_the_blob_and_identity_sdks_are_not_loaded_before_they_are_needed() -> None:
+    script = "import sys, hub.storage.azure; print({'azure.storage.blob', 'azure.identity'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert loaded.stdout.strip() == "set()"
 
 
 async def test_an_identity_that_gets_no_token_makes_storage_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,11 +37,10 @@ class AzureStorage:
 
     async def prepare(self) -> None:
         """Make the tables and containers of `keys.py` that are not there; any number of processes may do so at once."""
-        async with asyncio.TaskGroup() as group:
-            for table in TABLES:
-                group.create_task(self.tables.create(table))
-            for container in CONTAINERS:
-                group.create_task(self.blobs.create(container))
+        making = [*map(self.tables.create, TABLES), *map(self.blobs.create, CONTAINERS)]
+        for outcome in await asyncio.gather(*making, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def close(self) -> None:
         """Close the connections."""

@@ -83,6 +83,7 @@ class Persistence(AsyncHTTPPolicy[Any, Any]):
         """The answer; None after a fault and the pause that follows it. Raises the fault when time is up."""
         try:
             response = await self.next.send(request)
+            _check_sender(response)
         except _FAULTS:
             # The first time at once: mostly the service has closed an idle connection.
             pause = self._patience.pause_seconds(attempt, None, self._rng) if attempt else 0.0
@@ -175,6 +176,15 @@ class Plumbing:
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+
+def _check_sender(response: PipelineResponse[Any, Any]) -> None:
+    """The service names every answer. What stands between us and it (a proxy, a gateway, a sign-in page) does not.
+
+    Its 404 must not be taken for a missing row, nor its 200 for a row.
+    """
+    if "x-ms-request-id" not in response.http_response.headers:
+        raise ServiceResponseError("The answer is not from the storage service.")
 
 
 def _session() -> aiohttp.ClientSession:
