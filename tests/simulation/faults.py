@@ -39,6 +39,19 @@ class Layer(Enum):
     AGENT = "agent"
 
 
+@dataclass(frozen=True)
+class Outage:
+    """From when until when one layer does not work at all: storage, or the network between everybody and the hubs."""
+
+    begins: float
+    ends: float
+    layer: Layer = Layer.NETWORK
+
+
+OUT_SECONDS = 0.5
+"""How soon a step fails while its layer is out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing that is about to be done."""
@@ -145,8 +158,9 @@ class Drawn:
 class Faults:
     """Counts the steps of a run, asks the plan, and remembers what was injected."""
 
-    def __init__(self, plan: Plan, *, keep_steps: bool = False) -> None:
+    def __init__(self, plan: Plan, outages: Sequence[Outage] = (), *, keep_steps: bool = False) -> None:
         self._plan = plan
+        self._outages = outages
         self._keep = keep_steps
         self.steps: list[Step] = []
         """Every step, if they are kept."""
@@ -159,9 +173,14 @@ class Faults:
         self.count += 1
         if self._keep:
             self.steps.append(step)
+        if self._outages and self._out(layer, now):
+            return Hit(now, step, Fault.FAIL, OUT_SECONDS)
         fault = self._plan.decide(step, now)
         if fault is Fault.NONE:
             return None
         hit = Hit(now, step, fault, self._plan.seconds(step, fault))
         self.hits.append(hit)
         return hit
+
+    def _out(self, layer: Layer, now: float) -> bool:
+        return any(outage.layer is layer and outage.begins <= now < outage.ends for outage in self._outages)

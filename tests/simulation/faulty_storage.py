@@ -18,7 +18,7 @@ from hub.storage.counting import OperationCounter
 from hub.storage.ports import Blobs, Change, Message, Queues, Row, Storage, Tables, Values
 from tests.simulation.faults import CRASHES, Fault, Faults, Hit, Layer
 from tests.simulation.process import Process
-from tests.simulation.trace import Trace
+from tests.simulation.trace import Stored, Trace
 
 T = TypeVar("T")
 
@@ -142,25 +142,29 @@ class _FaultyTables:
 
     async def insert(self, table: str, partition: str, key: str, values: Values) -> str:
         effect = lambda: self._engine.insert(table, partition, key, values)  # noqa: E731
-        return await self._carry(f"table.insert {table}", key, effect)
+        return await self._carry(f"table.insert {table}", Stored(table, key, values), effect)
 
     async def get(self, table: str, partition: str, key: str) -> Row:
-        return await self._carry(f"table.get {table}", key, lambda: self._engine.get(table, partition, key))
+        return await self._carry(
+            f"table.get {table}", Stored(table, key), lambda: self._engine.get(table, partition, key)
+        )
 
     async def put(self, table: str, partition: str, key: str, values: Values) -> str:
-        return await self._carry(f"table.put {table}", key, lambda: self._engine.put(table, partition, key, values))
+        return await self._carry(
+            f"table.put {table}", Stored(table, key), lambda: self._engine.put(table, partition, key, values)
+        )
 
     async def replace(self, table: str, partition: str, key: str, values: Values, etag: str) -> str:
         effect = lambda: self._engine.replace(table, partition, key, values, etag)  # noqa: E731
-        return await self._carry(f"table.replace {table}", key, effect)
+        return await self._carry(f"table.replace {table}", Stored(table, key, values), effect)
 
     async def merge(self, table: str, partition: str, key: str, values: Values, etag: str) -> str:
         effect = lambda: self._engine.merge(table, partition, key, values, etag)  # noqa: E731
-        return await self._carry(f"table.merge {table}", key, effect)
+        return await self._carry(f"table.merge {table}", Stored(table, key, values), effect)
 
     async def delete(self, table: str, partition: str, key: str, etag: str) -> None:
         effect = lambda: self._engine.delete(table, partition, key, etag)  # noqa: E731
-        await self._carry(f"table.delete {table}", key, effect)
+        await self._carry(f"table.delete {table}", Stored(table, key), effect)
 
     async def query(
         self,

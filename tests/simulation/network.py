@@ -10,15 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from hub.errors import Invalid, NotFound, Rejected, Superseded, Unavailable
+from hub.wiring import Hub
 from tests.simulation.faults import Fault, Faults, Hit, Layer
+from tests.simulation.hub_pool import SimHub
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
 
-H = TypeVar("H")
-HubOf = TypeVar("HubOf", covariant=True)
 T = TypeVar("T")
 
 TRAVEL_SECONDS = 0.02
@@ -37,20 +37,6 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Server(Protocol[HubOf]):
-    """A hub as the network sees it."""
-
-    name: str
-
-    @property
-    def process(self) -> Process | None:
-        """Its running process; None while it is down."""
-        ...
-
-    @property
-    def handler(self) -> HubOf: ...
-
-
 @dataclass(frozen=True)
 class _Answer(Generic[T]):
     value: T
@@ -61,10 +47,10 @@ class _Error:
     error: Exception
 
 
-class Network(Generic[H]):
+class Network:
     """Carries calls to whichever hub the load balancer picks."""
 
-    def __init__(self, servers: list[Server[H]], faults: Faults, rng: Random, trace: Trace) -> None:
+    def __init__(self, servers: list[SimHub], faults: Faults, rng: Random, trace: Trace) -> None:
         self._servers = servers
         self._faults = faults
         self._rng = rng
@@ -78,7 +64,7 @@ class Network(Generic[H]):
         caller: Process,
         what: str,
         about: str,
-        handle: Callable[[H], Awaitable[T]],
+        handle: Callable[[Hub], Awaitable[T]],
         *,
         patience: float = 15.0,
     ) -> T:
@@ -97,7 +83,7 @@ class Network(Generic[H]):
         return self._heard(caller, what, about, answer)
 
     async def _with(
-        self, hit: Hit | None, what: str, handle: Callable[[H], Awaitable[T]]
+        self, hit: Hit | None, what: str, handle: Callable[[Hub], Awaitable[T]]
     ) -> _Answer[T] | _Error | None:
         if hit is None:
             return await self._ask(what, handle)
@@ -120,7 +106,7 @@ class Network(Generic[H]):
                 await asyncio.sleep(seconds)
         return await self._ask(what, handle)
 
-    async def _ask(self, what: str, handle: Callable[[H], Awaitable[T]]) -> _Answer[T] | _Error | None:
+    async def _ask(self, what: str, handle: Callable[[Hub], Awaitable[T]]) -> _Answer[T] | _Error | None:
         """Ask a hub. The question goes on there even if nobody waits for the answer any more."""
         await asyncio.sleep(self._rng.random() * TRAVEL_SECONDS)
         server = self._rng.choice(self._servers)
@@ -131,7 +117,7 @@ class Network(Generic[H]):
         return await process.until_death(work)
 
     async def _answer(
-        self, server: str, what: str, handle: Callable[[H], Awaitable[T]], handler: H
+        self, server: str, what: str, handle: Callable[[Hub], Awaitable[T]], handler: Hub
     ) -> _Answer[T] | _Error:
         try:
             return _Answer(await handle(handler))
@@ -142,7 +128,7 @@ class Network(Generic[H]):
             self.surprises.append(f"{server} let out of {what}: {error!r}")
             return _Error(error)
 
-    def _start_heedless(self, seconds: float, what: str, handle: Callable[[H], Awaitable[T]]) -> None:
+    def _start_heedless(self, seconds: float, what: str, handle: Callable[[Hub], Awaitable[T]]) -> None:
         async def later() -> None:
             await asyncio.sleep(seconds)
             await self._ask(what, handle)

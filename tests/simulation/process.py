@@ -20,6 +20,9 @@ class Process:
         self.name = name
         self.alive = True
         self.died = asyncio.Event()
+        self._broken: BaseException | None = None
+        self._limbo = asyncio.Event()
+        """Never set: where the code of a dead process waits. It keeps the tasks from being collected as forgotten."""
 
     def kill(self) -> None:
         self.alive = False
@@ -28,11 +31,23 @@ class Process:
     async def pass_on(self) -> None:
         """Returns at once while the process lives, and never afterwards."""
         if not self.alive:
-            await asyncio.Event().wait()
+            await self._limbo.wait()
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run this in the process."""
-        return asyncio.create_task(work)
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def check(self) -> None:
+        """Raises what one of its tasks raised and nobody handled."""
+        if self._broken is not None:
+            raise AssertionError(f"{self.name} is broken") from self._broken
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._broken = task.exception()
+            self.kill()
 
     async def until_death(self, work: asyncio.Task[T]) -> T | None:
         """What the task of this process returns or raises, or None once the process is dead."""

@@ -38,7 +38,6 @@ class Record:
         self.history: defaultdict[str, list[Write]] = defaultdict(list)
         self.puts: Counter[str] = Counter()
         """Hints put for each event, by any reason."""
-        self.queues: set[str] = set()
 
     def wrote(self, key: str, after: Mapping[str, Value] | None) -> None:
         event_id = partitions.id_of(key)
@@ -54,8 +53,7 @@ class Record:
         before = self.rows[partitions.id_of(key)]
         self.wrote(key, {**before, **values})
 
-    def put(self, queue: str, body: str) -> None:
-        self.queues.add(queue)
+    def put(self, body: str) -> None:
         self.puts[str(json.loads(body)["id"])] += 1
 
 
@@ -149,7 +147,7 @@ class _RecordedQueues:
 
     async def put(self, queue: str, body: str, *, hidden_seconds: float = 0) -> None:
         await self._engine.put(queue, body, hidden_seconds=hidden_seconds)
-        self._record.put(queue, body)
+        self._record.put(body)
 
     async def receive(self, queue: str, *, count: int, hidden_seconds: float) -> list[Message]:
         return await self._engine.receive(queue, count=count, hidden_seconds=hidden_seconds)

@@ -21,7 +21,9 @@ MOVES = {
     "QUEUED": frozenset({"QUEUED", "RUNNING", "ERROR"}),
     "RUNNING": frozenset({"QUEUED", "RUNNING", "SUCCESS", "WARNING", "ERROR"}),
 }
-AFTER_THE_END = frozenset({"owes", "owes_event_type", "follow_on", "follow_on_skipped", "watched_until", "hints"})
+AFTER_THE_END = frozenset(
+    {"owes", "owes_event_type", "follow_on", "follow_on_skipped", "watched_until", "hints", "open"}
+)
 """The only columns that may change once an event is final."""
 PAYLOAD = ("payload", "payload_blob", "payload_size", "id", "event_type", "created_at", "root_id", "parent_id")
 """What never changes."""

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from hub.model.configuration import Action, EventType, RetryPolicy, Runtime, SinkType
+from tests.simulation.faults import Outage
 
 POOL = "SIM:POOL"
 MINUTE = 60.0
@@ -95,19 +96,6 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Outage:
-    """From when until when something does not work at all."""
-
-    begins: float
-    ends: float
-    storage: bool = False
-    """Storage; otherwise the network between everybody and the hubs."""
-
-    def covers(self, now: float) -> bool:
-        return self.begins <= now < self.ends
-
-
-@dataclass(frozen=True)
 class Scenario:
     """Everything but the faults."""
 
@@ -126,12 +114,19 @@ class Scenario:
     """A run that is not settled by then has failed."""
     restart_seconds: tuple[float, float] = (0.5, 2.0)
     """How long a killed process stays away."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the hub's usual `Terms`."""
 
     @property
     def sink_types(self) -> tuple[SinkType, ...]:
         names = {each.event_type.sink_type for each in self.kinds} | {pool.sink_type for pool in self.pools}
         return tuple(SinkType(name=name) for name in sorted(names))
+
+    @property
+    def ample(self) -> bool:
+        """Whether any one agent could run everything at once, so that nothing ever waits for another event's end."""
+        chained = 2 if any(each.action.on_success or each.action.on_failure for each in self.kinds) else 1
+        return min(pool.capacity for pool in self.pools) >= chained * len(self.posts)
 
     def kind(self, name: str) -> Kind:
         return next(each for each in self.kinds if each.name == name)

@@ -108,12 +108,12 @@ class SimAgent:
             known = True
             hold = await self._take(answer)
 
-    async def _poll(self, body: wire.Poll, hold: float) -> wire.Polled | wire.Steering | None:
+    async def _poll(self, body: wire.Poll, hold: float) -> wire.Polled | None:
         """The answer; None when it was not worth waiting for any more: a poll without slots, and one became free."""
-        call = self.process.start(self.around.calls.poll(self.process, self.name, body, hold))
+        call = asyncio.create_task(self.around.calls.poll(self.process, self.name, body, hold))
         if body.slots > 0:
             return await call
-        freed = self.process.start(self.freed.wait())
+        freed = asyncio.create_task(self.freed.wait())
         await asyncio.wait((call, freed), return_when=asyncio.FIRST_COMPLETED)
         freed.cancel()
         if call.done():
@@ -121,20 +121,16 @@ class SimAgent:
         call.cancel()
         return None
 
-    async def _take(self, answer: wire.Polled | wire.Steering) -> float:
-        steering = answer
-        if isinstance(answer, wire.Polled):
-            await self.unstalled()
-            for task in answer.tasks:
-                self._hold(task)
-            for command in answer.commands:
-                for holder in self.holders.values():
-                    if holder.entry.event_id == command.event_id:
-                        holder.tell(told.CancelHeard())
-            steering = answer.settings
-        assert isinstance(steering, wire.Steering)
-        await asyncio.sleep(steering.pause)
-        return steering.hold
+    async def _take(self, answer: wire.Polled) -> float:
+        await self.unstalled()
+        for task in answer.tasks:
+            self._hold(task)
+        for command in answer.commands:
+            for holder in self.holders.values():
+                if holder.entry.event_id == command.event_id:
+                    holder.tell(told.CancelHeard())
+        await asyncio.sleep(answer.settings.pause)
+        return answer.settings.hold
 
     def _hold(self, said: wire.Task) -> None:
         spread = self.around.rng.random()

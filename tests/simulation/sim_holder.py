@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from nexomatic_agent import happenings as told
@@ -79,7 +80,6 @@ class Holder:
             happening = await self._next()
             await self._agent.unstalled()
             intents = self._task.handle(happening, loop.time())
-            self.entry.token = self._task.token
 
     async def _next(self) -> object:
         if not self._inbox:
@@ -125,12 +125,15 @@ class Holder:
     # --- the disk
 
     def _journal(self, started: bool) -> None:
-        self.entry.started = started
-        self._agent.disk.entries[self._claim] = self.entry
+        self._write(replace(self.entry, started=started, token=self._task.token))
 
     def _spool(self, result: TaskResult) -> None:
-        self.entry.result = result
-        self.entry.log_bytes = self._pending
+        self._write(replace(self.entry, result=result, log_bytes=self._pending, token=self._task.token))
+
+    def _write(self, entry: Entry) -> None:
+        """What is on disk is the entry as it was then: a token renewed since is only in memory."""
+        self.entry = entry
+        self._agent.disk.entries[self._claim] = entry
 
     def _forget(self, intent: Forget) -> None:
         self._agent.disk.entries.pop(self._claim, None)
@@ -152,7 +155,6 @@ class Holder:
         stopped = stopped or await self._sleep_or_stop(work.seconds / 2)
         if not self._agent.process.alive:
             return  # the next life of the agent kills what this one left behind
-        self._agent.around.ledger.child_ended(self._agent.name, self.entry.event_id, self.entry.attempt)
         result = TaskResult(work.state, work.code, data=work.data)
         if stopped:
             result = TaskResult("ERROR", "STOPPED", f"stopped: {self._stop_reason}")

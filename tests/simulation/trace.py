@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
+
+from hub.model.event import Event
+from hub.rules import partitions
+from hub.storage.keys import EVENTS
+from hub.storage.ports import Values
+from hub.wire import Leased, Polled
+
+_SHOWN: Final = frozenset({"state", "claim_id", "lease_until", "owes", "not_before", "result_code", "hints", "queue"})
 
 
 class Trace:
@@ -25,5 +34,33 @@ class Trace:
 
 
 def _line(at: float, who: str, what: str, details: tuple[object, ...]) -> str:
-    said = " ".join(str(detail)[:400] for detail in details if detail is not None)
+    said = " ".join(_said(detail) for detail in details if detail is not None)
     return f"{at:12.3f}  {who:<12} {what:<22} {said}".rstrip()
+
+
+def _said(detail: object) -> str:
+    match detail:
+        case Event():
+            return f"{detail.state}"
+        case Polled():
+            tasks = [f"{task.event_id}/{task.attempt}" for task in detail.tasks]
+            return " ".join([*tasks, *(f"cancel {command.event_id}" for command in detail.commands)]) or "nothing"
+        case Leased():
+            return f"{detail.lease_seconds:g} s"
+        case Stored():
+            return str(detail)
+    return str(detail)[:300]
+
+
+class Stored:
+    """A row as it is written, for the trace: which, and what of it matters."""
+
+    def __init__(self, table: str, key: str, values: Values | None = None) -> None:
+        self._table = table
+        self._key = key
+        self._values = values
+
+    def __str__(self) -> str:
+        key = partitions.id_of(self._key) if self._table == EVENTS else self._key
+        shown = {name: value for name, value in (self._values or {}).items() if name in _SHOWN or name[:6] == "ended_"}
+        return f"{key} {shown}" if shown else key

@@ -1,0 +1,131 @@
+"""What people and agents did and were told, as they saw it: the side of the story that storage does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from nexomatic_agent.intents import TaskResult
+
+from hub import wire
+from hub.rules import ids
+from tests.simulation.scenario import Post, Scenario
+from tests.simulation.sim_surroundings import Work
+from tests.simulation.virtual_loop import EPOCH
+
+Claim: TypeAlias = tuple[str, int]
+"""An event's id and the number of its attempt."""
+
+
+@dataclass
+class Span:
+    """From when until when an agent had a claim in its hands."""
+
+    sink: str
+    since: float
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """A task's process was started."""
+
+    claim: Claim
+    sink: str
+    at: float
+
+
+def id_of(scenario: Scenario, post: Post) -> str:
+    """The id that every try of this post derives."""
+    at = EPOCH + timedelta(seconds=post.at if post.id_at is None else post.id_at)
+    return ids.derived(at, "post", scenario.name, str(scenario.seed), str(post.number), shard="0")
+
+
+def payload_of(post: Post) -> bytes:
+    return json.dumps({"number": post.number, "filling": "x" * post.payload_bytes}).encode()
+
+
+class Book:
+    """The book of one run. A `Ledger` for the agents."""
+
+    def __init__(self, scenario: Scenario, complain: Callable[[str, str], None]) -> None:
+        self._scenario = scenario
+        self._complain = complain
+        self._posts = {id_of(scenario, post): post for post in scenario.posts}
+        self.acknowledged: dict[str, float] = {}
+        self.cancel_answers: dict[str, str] = {}
+        """By event: `cancelled` or `too late`."""
+        self.spans: defaultdict[Claim, list[Span]] = defaultdict(list)
+        self.starts: list[Start] = []
+        self.results: dict[Claim, TaskResult] = {}
+        """What the hub said it has recorded."""
+        self.lost: dict[Claim, str] = {}
+        """Leases that agents were told are over, and why."""
+
+    # --- what agents do
+
+    def held(self, sink: str, task: wire.Task) -> None:
+        self._check_payload(task)
+        self.spans[task.event_id, task.attempt].append(Span(sink, _now()))
+
+    def resumed(self, sink: str, event_id: str, attempt: int) -> None:
+        self.spans[event_id, attempt].append(Span(sink, _now()))
+
+    def died(self, sink: str) -> None:
+        """A life of this agent has ended: what it held is in nobody's hands."""
+        for spans in self.spans.values():
+            for span in spans:
+                if span.sink == sink and span.until is None:
+                    span.until = _now()
+
+    def child_started(self, sink: str, event_id: str, attempt: int) -> None:
+        self.starts.append(Start((event_id, attempt), sink, _now()))
+
+    def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult) -> None:
+        self.results[event_id, attempt] = result
+
+    def let_go(self, sink: str, event_id: str, attempt: int, lost: str | None) -> None:
+        if lost is not None:
+            self.lost[event_id, attempt] = lost
+        for span in self.spans[event_id, attempt]:
+            if span.sink == sink and span.until is None:
+                span.until = _now()
+
+    def work_of(self, task: wire.Task) -> Work:
+        """The same for the same attempt of the same event, whoever runs it."""
+        kind = self._scenario.kind(task.event_type).work
+        root = self._posts.get(task.root_id)
+        rng = self._scenario.rng(f"work {task.event_type} {root.number if root else task.root_id} {task.attempt}")
+        return Work(
+            seconds=rng.uniform(*kind.seconds),
+            state=rng.choice(kind.ends),
+            data={"event": task.event_id, "attempt": task.attempt},
+            log_bytes=rng.choice(kind.log_bytes),
+        )
+
+    # --- what they must be given
+
+    def _check_payload(self, task: wire.Task) -> None:
+        post = self._posts.get(task.event_id)
+        if post is not None:
+            if task.payload != json.loads(payload_of(post)):
+                self._complain(task.event_id, f"the payload arrived as {str(task.payload)[:200]}")
+            return
+        self._check_follow_on(task, task.payload)
+
+    def _check_follow_on(self, task: wire.Task, payload: Any) -> None:
+        if not isinstance(payload, dict) or payload["parent"]["id"] != task.parent_id:
+            self._complain(task.event_id, f"a follow-on's payload arrived as {str(payload)[:200]}")
+            return
+        data = payload["parent"]["result_data"]
+        if data is not None and data["event"] != task.parent_id:
+            self._complain(task.event_id, f"a follow-on got another event's result: {data}")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,63 @@
+"""Callers who post events, and admins who cancel them: both repeat themselves until they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from random import Random
+
+from hub.life.create import NewEvent
+from hub.model.configuration import SourceKind
+from tests.simulation.book import Book, id_of, payload_of
+from tests.simulation.network import Network, NoAnswer, Refused
+from tests.simulation.process import Process
+from tests.simulation.scenario import Post, Scenario
+from tests.simulation.virtual_loop import EPOCH
+
+AGAIN_SECONDS = (0.5, 3.0)
+
+
+class People:
+    """Everybody outside."""
+
+    def __init__(self, scenario: Scenario, network: Network, book: Book, rng: Random) -> None:
+        self._scenario = scenario
+        self._network = network
+        self._book = book
+        self._rng = rng
+
+    async def post(self, post: Post) -> None:
+        """Post the event at its time, again and again, until the hub has acknowledged it."""
+        await asyncio.sleep(post.at)
+        caller, event_id = Process(f"caller-{post.number}"), id_of(self._scenario, post)
+        new = NewEvent(
+            event_type=self._scenario.kind(post.kind).event_type,
+            source_kind=SourceKind.MANUAL,
+            payload=payload_of(post),
+            id=event_id,
+            not_before=None if post.not_before is None else EPOCH + timedelta(seconds=post.not_before),
+        )
+        while event_id not in self._book.acknowledged:
+            try:
+                await self._network.call(caller, "create", event_id, lambda hub: hub.creator.create(new), patience=70)
+            except NoAnswer:
+                await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
+            else:
+                self._book.acknowledged[event_id] = asyncio.get_running_loop().time()
+
+    async def cancel(self, post: Post) -> None:
+        """Cancel the event at its time, again and again, until it is cancelled or too late."""
+        assert post.cancel_at is not None
+        await asyncio.sleep(post.cancel_at)
+        admin, event_id = Process(f"admin-{post.number}"), id_of(self._scenario, post)
+        while event_id not in self._book.cancel_answers:
+            try:
+                await self._network.call(admin, "cancel", event_id, lambda hub: hub.canceller.cancel(event_id))
+            except Refused as refusal:
+                if refusal.status == 409:
+                    self._book.cancel_answers[event_id] = "too late"
+            except NoAnswer:
+                pass
+            else:
+                self._book.cancel_answers[event_id] = "cancelled"
+            await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))

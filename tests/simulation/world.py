@@ -1,0 +1,215 @@
+"""One run: a scenario and its faults, from the first event until everything is settled, judged by the oracle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from hub import wire, wiring
+from hub.clock import Clock
+from hub.evaluation import InlineEvaluator
+from hub.life.terms import Terms
+from hub.model.sink import Sink
+from hub.signing import RootKey
+from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
+from hub.storage.embedded import open_embedded
+from hub.storage.keys import SLOTS, queue_of_sink_type
+from hub.storage.ports import Storage
+from hub.wiring import Hub, Options
+from tests.simulation.agent_pool import AgentPool
+from tests.simulation.agent_wire import AgentWire
+from tests.simulation.delays import Interval, merged
+from tests.simulation.faults import Faults, Hit, Plan, Step
+from tests.simulation.hub_pool import SimHub, Timer
+from tests.simulation.network import Network
+from tests.simulation.oracle import End, Oracle, Violation
+from tests.simulation.people import People
+from tests.simulation.record import RecordedStorage
+from tests.simulation.row_rules import FINAL, state, text
+from tests.simulation.scenario import Scenario
+from tests.simulation.sim_surroundings import Surroundings
+from tests.simulation.trace import Trace
+from tests.simulation.virtual_loop import EPOCH, VirtualClock, VirtualLoop, seconds_at
+
+ROOT_KEY = RootKey(b"nothing here is kept from anybody"[:32])
+LOOK_SECONDS = 1.0
+TIDY_SECONDS = 120.0
+"""How long after the last event is settled the last message and slot may be there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    scenario: Scenario
+    violations: list[Violation]
+    hits: list[Hit]
+    steps: list[Step]
+    trace: Trace
+    seconds: float
+    """Of virtual time."""
+
+    def report(self, *, lines: int = 400) -> str:
+        """Everything somebody needs who looks into it."""
+        about = self.violations[0].event_id if self.violations and len(self.violations[0].event_id) > 1 else None
+        head = [f"scenario {self.scenario.name}, seed {self.scenario.seed}"]
+        head += [f"  fault: {hit.at:.3f} s {hit.step} {hit.fault.value} ({hit.seconds:.2f} s)" for hit in self.hits]
+        head += [f"  VIOLATION: {violation}" for violation in self.violations]
+        shown = self.trace.lines(about)
+        return "\n".join([*head, f"  trace{' of ' + about if about else ''}:", *shown[:lines]])
+
+
+def run(scenario: Scenario, plan: Plan, *, keep_steps: bool = False) -> Outcome:
+    """Run the scenario to its end under this plan of faults."""
+    loop = VirtualLoop()
+    return loop.run(_World(loop, scenario, plan, keep_steps).run())
+
+
+class _World:
+    def __init__(self, loop: VirtualLoop, scenario: Scenario, plan: Plan, keep_steps: bool) -> None:
+        self._loop = loop
+        self._scenario = scenario
+        self._faults = Faults(plan, scenario.outages, keep_steps=keep_steps)
+        self._trace = Trace(loop)
+        self._oracle = Oracle(scenario)
+        engine = open_embedded(None, VirtualClock(loop))
+        self._engine: Storage = RecordedStorage(engine, self._oracle.record)
+        self._hubs = [
+            SimHub(f"hub-{index}", offset, self._engine, self._build, self._faults, self._trace)
+            for index, offset in enumerate(scenario.hubs)
+        ]
+        self._network: Network = Network(self._hubs, self._faults, scenario.rng("network"), self._trace)
+        self._agents: list[AgentPool] = []
+        self._people: list[asyncio.Task[None]] = []
+        self._started: list[asyncio.Task[None]] = []
+        self._surprises: list[str] = []
+        loop.set_exception_handler(self._surprise)
+
+    async def run(self) -> Outcome:
+        await self._configure()
+        self._start_everybody()
+        await self._until_quiet()
+        end = await self._end()
+        violations = self._oracle.finish(end)
+        await self._engine.close()
+        return Outcome(
+            self._scenario, violations, self._faults.hits, self._faults.steps, self._trace, self._loop.time()
+        )
+
+    # --- beginnings
+
+    async def _configure(self) -> None:
+        at = EPOCH
+        entries = [Entry(RowKind.SINK_TYPE, each.name, each) for each in self._scenario.sink_types]
+        for kind in self._scenario.kinds:
+            entries.append(Entry(RowKind.ACTION, kind.action.name, kind.action))
+            entries.append(Entry(RowKind.EVENT_TYPE, kind.name, kind.event_type))
+        entries += [Entry(RowKind.SINK, name, sink) for name, sink in self._sinks(at).items()]
+        rows = ConfigurationRows(self._engine.tables)
+        await rows.write(await rows.load({}), Edit(put=entries), "1")
+
+    def _sinks(self, at: datetime) -> dict[str, Sink]:
+        pools = self._scenario.pools
+        return {pool.name: Sink(name=pool.name, sink_type=pool.sink_type, enrolled_at=at) for pool in pools}
+
+    def _build(self, storage: Storage, clock: Clock, rng: Random) -> Hub:
+        options = Options(
+            root_key=ROOT_KEY,
+            terms=Terms(**self._scenario.terms),
+            retention_days=self._scenario.retention_days,
+        )
+        return wiring.build(options, storage, clock, InlineEvaluator(), lambda: rng.getrandbits(128))
+
+    def _start_everybody(self) -> None:
+        scenario, start = self._scenario, self._start
+        for hub in self._hubs:
+            start(hub.live_for_ever(scenario.rng(hub.name), scenario.restart_seconds))
+        if scenario.tick_seconds is not None:
+            timer = Timer(self._hubs, scenario.tick_seconds, scenario.rng("timer"), self._trace)
+            timer.surprises = self._surprises
+            start(timer.run())
+        around = Surroundings(
+            calls=AgentWire(self._network, self._sinks(EPOCH)),
+            ledger=self._oracle.book,
+            faults=self._faults,
+            trace=self._trace,
+            rng=scenario.rng("agents"),
+            log_line=_line,
+        )
+        for pool in scenario.pools:
+            agent = AgentPool(pool, around, self._oracle.book, scenario.restart_seconds)
+            self._agents.append(agent)
+            start(agent.live_for_ever())
+        people = People(scenario, self._network, self._oracle.book, scenario.rng("people"))
+        for post in scenario.posts:
+            self._people.append(start(people.post(post)))
+            if post.cancel_at is not None:
+                self._people.append(start(people.cancel(post)))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._started.append(task)
+        return task
+
+    def _check_alive(self) -> None:
+        """A part of the simulation that broke would look like a hub that does nothing."""
+        for task in self._started:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                raise AssertionError("the simulation itself is broken") from task.exception()
+
+    def _surprise(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._surprises.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    # --- the end
+
+    async def _until_quiet(self) -> None:
+        """Until everybody has their answer and every event is settled, then until storage is tidy."""
+        while self._loop.time() < self._scenario.horizon:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._check_alive()
+            if self._settled():
+                break
+        tidy_by = self._loop.time() + TIDY_SECONDS
+        while self._loop.time() < tidy_by and (await self._messages() or await self._slots()):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)  # storage does not tell when something is taken from it
+
+    def _settled(self) -> bool:
+        if not all(task.done() for task in self._people):
+            return False
+        rows = self._oracle.record.rows.values()
+        return all(state(row) in FINAL and not text(row, "owes") for row in rows)
+
+    async def _messages(self) -> int:
+        """Left on the queues that somebody polls: nobody else could take them away."""
+        polled = {agent.sink_type for agent in self._agents if not agent.gone}
+        return sum([await self._engine.queues.depth(queue_of_sink_type(name)) for name in sorted(polled)])
+
+    async def _slots(self) -> int:
+        """Slot rows that would still keep somebody waiting."""
+        found = 0
+        for kind in self._scenario.kinds:
+            rows = await self._engine.tables.query(SLOTS, kind.name.casefold())
+            ends = [seconds_at(datetime.fromisoformat(str(row.values["lease_until"]))) for row in rows]
+            found += sum(end > self._loop.time() for end in ends)
+        return found
+
+    async def _end(self) -> End:
+        takers: dict[str, list[Interval]] = {}
+        for agent in self._agents:
+            takers.setdefault(agent.sink_type, []).extend(agent.there(self._loop.time()))
+        return End(
+            at=self._loop.time(),
+            hits=self._faults.hits,
+            takers={sink_type: merged(intervals) for sink_type, intervals in takers.items()},
+            messages=await self._messages(),
+            slots=await self._slots(),
+            surprises=[*self._surprises, *self._network.surprises],
+        )
+
+
+def _line(at: float, written: str) -> wire.Line:
+    return wire.Line(time=EPOCH, stream="stdout", level="INFO", text=written)
