@@ -3,41 +3,73 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 from azure.functions import Context
 from azure.functions._abc import RetryContext, RpcException, TraceContext
 
-from hosting.logs import Running, thread_local
+from hosting.logs import Running, describe, thread_local
 
 
-@dataclass(frozen=True)
 class Trace(TraceContext):
-    """The W3C trace context of an invocation."""
+    """The W3C trace context of an invocation: a trace of its own, with nothing before it."""
 
-    trace_parent: str = field(default_factory=lambda: f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00")
-    trace_state: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._parent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+    @property
+    def trace_parent(self) -> str:
+        return self._parent
+
+    @property
+    def trace_state(self) -> str:
+        return ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {}
 
 
-@dataclass(frozen=True)
 class Failure(RpcException):
     """The error of the attempt before this one."""
 
-    source: str
-    stack_trace: str
-    message: str
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    @property
+    def source(self) -> str:
+        return type(self._error).__module__
+
+    @property
+    def stack_trace(self) -> str:
+        return describe(self._error)
+
+    @property
+    def message(self) -> str:
+        return str(self._error)
 
 
-@dataclass(frozen=True)
 class Retry(RetryContext):
     """Which attempt of a retried run this is; all zero without a retry policy."""
 
-    retry_count: int = 0
-    max_retry_count: int = 0
-    exception: RpcException = None  # type: ignore[assignment] # the first attempt has none, says the library too
+    def __init__(self, count: int = 0, most: int = 0, failure: Failure | None = None) -> None:
+        self._count, self._most, self._failure = count, most, failure
+
+    @property
+    def retry_count(self) -> int:
+        return self._count
+
+    @property
+    def max_retry_count(self) -> int:
+        return self._most
+
+    @property
+    def exception(self) -> Failure:
+        return self._failure  # type: ignore[return-value] # None at the first attempt, which the library leaves out
+
+    def after(self, error: BaseException) -> Retry:
+        """The attempt that follows this one, which failed."""
+        return Retry(self._count + 1, self._most, Failure(error))
 
 
 class InvocationContext(Context):
@@ -73,6 +105,3 @@ class InvocationContext(Context):
     @property
     def retry_context(self) -> RetryContext:
         return self._retry
-
-
-assert issubclass(type(thread_local), threading.local)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from hosting.contexts import Failure, Retry
+from hosting.contexts import Retry
 from hosting.errors import BadSettings, IndexingError
 from hosting.hostjson import parse_timespan
 from hosting.indexing import IndexedFunction
 from hosting.invocations import PROGRAMMATIC, Invocations
-from hosting.logs import describe
 from hosting.timers import Clock
 
 FOREVER = -1
@@ -68,7 +67,7 @@ async def run_with_retries(
 ) -> None:
     """Run to success, or until the policy has no further attempt. The failures are in the log; none is raised."""
     policy = retry_policy(function)
-    retry = Retry(max_retry_count=policy.most) if policy else Retry()
+    retry = Retry(most=policy.most) if policy else Retry()
     delays = policy.delays(rng) if policy else iter(())
     while True:
         error = await invocations.outcome(function, trigger, PROGRAMMATIC, retry)
@@ -76,5 +75,4 @@ async def run_with_retries(
         if error is None or delay is None:
             return
         await clock.sleep(delay)
-        failure = Failure(source=type(error).__module__, stack_trace=describe(error), message=str(error))
-        retry = Retry(retry.retry_count + 1, retry.max_retry_count, failure)
+        retry = retry.after(error)

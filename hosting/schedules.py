@@ -16,10 +16,20 @@ from croniter import croniter  # type: ignore[import-untyped]
 
 ZONE_SETTINGS = ("WEBSITE_TIME_ZONE", "TZ")
 
-_FIELD = re.compile(r"(?:\*|[0-9]+(?:-[0-9]+)?|[a-z]{3,9}(?:-[a-z]{3,9})?)(?:/[0-9]+)?", re.IGNORECASE)
-_FIELDS = ("second", "minute", "hour", "day", "month", "weekday")
+_NUMBERS = "[0-9]+"
+_MONTHS = "[0-9]+|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_WEEKDAYS = "[0-6]|sun|mon|tue|wed|thu|fri|sat"
+# Each field's name, and what a value in it looks like.
+_FIELDS = {
+    "second": _NUMBERS,
+    "minute": _NUMBERS,
+    "hour": _NUMBERS,
+    "day": _NUMBERS,
+    "month": _MONTHS,
+    "weekday": _WEEKDAYS,
+}
+_HINTS = {"weekday": ": it goes from 0 (Sunday) to 6, or Sun to Sat", "month": ": it goes from 1 to 12, or Jan to Dec"}
 _HOUR = 2
-_WEEKDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +85,20 @@ def parse_schedule(text: str, zone: tzinfo = UTC) -> Schedule:
         fields = ["0", *fields]
     if len(fields) != len(_FIELDS):
         raise ValueError(f"`{text}` must have six fields, {' '.join(_FIELDS)}, or five without the second")
-    for name, field in zip(_FIELDS, fields, strict=True):
-        if not all(_FIELD.fullmatch(part) for part in field.split(",")):
-            raise ValueError(f"the {name} `{field}` of `{text}` is not valid")
-    if any(int(number) > 6 for number in re.findall(r"(?<!/)\b[0-9]+", fields[_WEEKDAY])):
-        raise ValueError(f"the weekday `{fields[_WEEKDAY]}` of `{text}` must be 0 (Sunday) to 6")
+    for (name, value), field in zip(_FIELDS.items(), fields, strict=True):
+        if not re.fullmatch(rf"(?:{_part(value)})(?:,(?:{_part(value)}))*", field, re.IGNORECASE):
+            raise ValueError(f"the {name} `{field}` of `{text}` is not valid{_HINTS.get(name, '')}")
     schedule = Schedule(" ".join(fields), zone)
     try:
         schedule.next(datetime(2024, 1, 1, tzinfo=UTC))
     except ValueError as error:
         raise ValueError(f"`{text}` is not valid: {error}") from error
     return schedule
+
+
+def _part(value: str) -> str:
+    """One item of a field's list: all, a value, a range, each with a step or without."""
+    return rf"(?:\*|(?:{value})(?:-(?:{value}))?)(?:/[0-9]+)?"
 
 
 def is_too_frequent(schedule: Schedule, now: datetime) -> bool:
