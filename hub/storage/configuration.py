@@ -115,6 +115,12 @@ class Configuration:
         """All entries of a kind, by name."""
         return [entry for key, entry in sorted(self.entries.items()) if key.startswith(f"{kind}:")]
 
+    def after(self, edit: Edit) -> Configuration:
+        """What a change would lead to."""
+        removed = {entry.row_key for entry in edit.remove}
+        kept = [entry for key, entry in self.entries.items() if key not in removed]
+        return _configuration(self.version, self.version_etag, [*kept, *edit.put])
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:

@@ -1,0 +1,102 @@
+"""What a document must say beyond its shape, checked when it is saved. Pure; who names whom is in `references.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from hub.errors import FieldError, Invalid
+from hub.model.configuration import Action, EventType, Parameter, ParameterType, Runtime, SinkType, Source
+from hub.rules import expressions
+
+SECRET_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,125}[A-Za-z0-9])?")
+_FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+_FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(/[A-Za-z0-9_][A-Za-z0-9_. -]*)*")
+_LATER: Final = "is not supported by this release"
+
+
+def check(document: SinkType | Action | EventType | Source) -> list[FieldError]:
+    """Everything that is wrong with it, taken by itself."""
+    match document:
+        case SinkType():
+            return list(_sink_type(document))
+        case Action():
+            return list(_action(document))
+        case EventType():
+            return list(_event_type(document))
+        case _:
+            return list(_source(document))
+
+
+def _sink_type(document: SinkType) -> Iterator[FieldError]:
+    if document.max_queue_depth is not None:
+        yield FieldError("max_queue_depth", f"{_LATER}; null is allowed")
+
+
+def _action(document: Action) -> Iterator[FieldError]:
+    if document.bundle is not None:
+        yield FieldError("bundle", f"{_LATER}; null is allowed, for a module that is installed on the sink")
+    yield from _module(document)
+    yield from _parameters(document.parameters)
+
+
+def _event_type(document: EventType) -> Iterator[FieldError]:
+    if document.rate_per_minute is not None:
+        yield FieldError("rate_per_minute", f"{_LATER}; null is allowed")
+    if document.redact:
+        yield FieldError("redact", f"{_LATER}; an empty list is allowed")
+    yield from _parameters(document.parameters)
+    for field in ("filter", "payload"):
+        expression = getattr(document, field)
+        if expression is not None:
+            yield from _expression(field, expression)
+    yield from _no_repetition("sources", document.sources)
+
+
+def _source(document: Source) -> Iterator[FieldError]:
+    yield from _no_repetition("event_types", document.event_types)
+    yield from _no_repetition("methods", document.methods)
+
+
+def _module(document: Action) -> Iterator[FieldError]:
+    reference = document.module
+    if document.runtime is Runtime.PYTHON:
+        if not _FUNCTION.fullmatch(reference):
+            yield FieldError("module", "for the runtime python it names a function: package.module:function")
+    elif not _FILE.fullmatch(reference):
+        what = "is a path below the sink's module folder: names of letters, digits, _ . - and spaces, joined by /"
+        yield FieldError("module", what)
+    elif document.runtime is Runtime.POWERSHELL and not reference.lower().endswith(".ps1"):
+        yield FieldError("module", "for the runtime powershell it names a script that ends in .ps1")
+
+
+def _parameters(parameters: Sequence[Parameter]) -> Iterator[FieldError]:
+    yield from _no_repetition("parameters", [each.name for each in parameters], ".name")
+    for index, parameter in enumerate(parameters):
+        field = f"parameters[{index}].value"
+        if parameter.type is ParameterType.STATIC:
+            continue
+        if not isinstance(parameter.value, str):
+            what = "a JMESPath into the payload" if parameter.type is ParameterType.DATA else "the name of a secret"
+            yield FieldError(field, f"of a {parameter.type} parameter is {what}, as a string")
+        elif parameter.type is ParameterType.DATA:
+            yield from _expression(field, parameter.value)
+        elif not SECRET_NAME.fullmatch(parameter.value):
+            what = "1 to 127 letters, digits and dashes, with no dash at either end"
+            yield FieldError(field, f"is not the name of a secret: {what}")
+
+
+def _expression(field: str, expression: str) -> Iterator[FieldError]:
+    try:
+        expressions.check(expression)
+    except Invalid as error:
+        yield FieldError(field, str(error))
+
+
+def _no_repetition(field: str, names: Sequence[str], suffix: str = "") -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name.casefold() in seen:
+            yield FieldError(f"{field}[{index}]{suffix}", f"{name} is there already; upper and lower case are the same")
+        seen.add(name.casefold())

@@ -1,0 +1,61 @@
+"""Whether a change to the configuration may be made: what it leads to must hold together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hub.configure import references
+from hub.configure.checks import check
+from hub.errors import FieldError, Invalid, Rejected
+from hub.model.configuration import Kind
+from hub.storage.configuration import Configuration, Edit, Entry, RowKind
+
+_CONFIGURED = tuple(RowKind(kind) for kind in Kind)
+
+
+class InUse(Rejected):
+    """Others name it: change or delete those first."""
+
+    def __init__(self, what: str, named_by: Iterable[str]) -> None:
+        self.named_by = tuple(named_by)
+        super().__init__(f"{what} is named by {', '.join(self.named_by)}: change or delete those first")
+
+
+def consistent(seen: Configuration, edit: Edit) -> Edit:
+    """The edit, if it may be made. Raises `Invalid` with the fields of what is written, `Rejected` for what is not."""
+    put = {entry.row_key for entry in edit.put}
+    many = len(put) > 1
+    problems = [_placed(entry, error, many) for entry in edit.put for error in check(_document(entry))]
+    others: list[str] = []
+    after = seen.after(edit)
+    for kind in _CONFIGURED:
+        for entry in after.of(kind):
+            for field, what in references.missing(_document(entry), after.snapshot):
+                if entry.row_key in put:
+                    problems.append(_placed(entry, FieldError(field, what), many))
+                else:
+                    others.append(f"{kind}/{entry.name} ({field}: {what})")
+    if problems:
+        said = "; ".join(f"{each.field} {each.message}" for each in problems[:3])
+        raise Invalid(f"the document was refused: {said}", problems)
+    if others:
+        raise Rejected(f"this would break {'; '.join(others[:20])}")
+    return edit
+
+
+def removal(seen: Configuration, entry: Entry) -> Edit:
+    """The edit that removes it. Raises `InUse`."""
+    named_by = references.who_names(entry.kind, entry.name, seen)
+    if named_by:
+        raise InUse(f"{entry.kind}/{entry.name}", named_by)
+    return Edit(remove=[entry])
+
+
+def _document(entry: Entry) -> Any:
+    return entry.model
+
+
+def _placed(entry: Entry, error: FieldError, many: bool) -> FieldError:
+    """Of many documents, the field's place begins with which one."""
+    return FieldError(f"{entry.kind}/{entry.name}.{error.field}", error.message) if many else error

@@ -1,0 +1,167 @@
+"""Sink types, actions, event types and sources: put, patch, read, list, delete, and all of them from one file.
+
+One use case for the four kinds: they differ in their models (`model/configuration.py`), in what is checked
+(`checks.py`) and in whom they name (`references.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from pydantic import JsonValue
+
+from hub.clock import Clock
+from hub.configure.deciding import consistent, removal
+from hub.configure.documents import merge_patch, named, parse, parse_all
+from hub.configure.matching import Match
+from hub.errors import FieldError, Invalid, NotFound, Rejected
+from hub.model.configuration import Kind, SourceKind
+from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
+
+KEY_OVERLAP: Final = timedelta(hours=24)
+"""How long a webhook's old key is valid beside the new one, unless somebody says otherwise."""
+Newest: TypeAlias = Callable[[], Awaitable[Configuration]]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A document as it now stands, and whether it is new."""
+
+    entry: Entry
+    created: bool
+
+
+class Resources:
+    """Configures. Every write sees the newest state, and is refused if what it leads to would not hold together.
+
+    `new_key` draws a webhook's key: 256 bits that nobody can guess, as text for an address.
+    """
+
+    def __init__(self, newest: Newest, write: Write, clock: Clock, new_key: Callable[[], str]) -> None:
+        self._newest = newest
+        self._write = write
+        self._clock = clock
+        self._new_key = new_key
+
+    async def get(self, kind: Kind, name: str) -> Entry:
+        """One document. Raises `NotFound`."""
+        return _existing(await self._newest(), kind, name)
+
+    async def page(self, kind: Kind, *, after: str = "", limit: int = 100) -> tuple[list[Entry], bool]:
+        """Documents by name, those after the name `after`; and whether there are more."""
+        entries = (await self._newest()).of(RowKind(kind))
+        behind = [each for each in entries if each.name.casefold() > after.casefold()]
+        return behind[:limit], len(behind) > limit
+
+    async def put(self, kind: Kind, name: str, document: JsonValue, match: Match) -> Saved:
+        """Create, or replace as a whole. Putting what is there already changes nothing.
+
+        Raises `Invalid` with its fields, `Changed`, `Rejected`.
+        """
+        wanted = parse(kind, named(document, name))
+        return await self._save(kind, name, lambda _: wanted, match)
+
+    async def patch(self, kind: Kind, name: str, changes: JsonValue, match: Match) -> Saved:
+        """Change some fields, by JSON merge patch (RFC 7396). Raises as `put` does, and `NotFound`."""
+        if not isinstance(changes, dict):
+            raise Invalid("a merge patch is a JSON object", [FieldError("", "must be a JSON object")])
+
+        def wanted(seen: Configuration) -> Any:
+            before = _existing(seen, kind, name).model.model_dump(mode="json")
+            return parse(kind, named(merge_patch(before, changes), name))
+
+        return await self._save(kind, name, wanted, match, patching=True)
+
+    async def apply(self, documents: Mapping[Kind, Sequence[JsonValue]]) -> list[Saved]:
+        """Create or replace all of these at once, or none: they may name each other. What they do not name stays."""
+        wanted = [(kind, model, self._new_key()) for kind, model in parse_all(documents)]
+        saved: list[Saved] = []
+
+        def decide(seen: Configuration) -> Edit:
+            saved[:] = [_saved(seen, *each) for each in wanted]
+            return consistent(seen, Edit(put=[each.entry for each in saved if not each.entry.etag]))
+
+        version = await self._write(decide)
+        return [_stamped(each, version) for each in saved]
+
+    async def delete(self, kind: Kind, name: str, match: Match) -> None:
+        """Remove it. Raises `NotFound`, `Changed`, `InUse` with the list of those who name it."""
+
+        def decide(seen: Configuration) -> Edit:
+            entry = _existing(seen, kind, name)
+            match.check(entry.revision)
+            return removal(seen, entry)
+
+        await self._write(decide)
+
+    async def rotate_key(self, name: str, overlap: timedelta = KEY_OVERLAP) -> Entry:
+        """Give a webhook a new key; the old one is valid for the overlap. Raises `NotFound`, `Rejected`."""
+        key = self._new_key()
+        rotated: list[Entry] = []
+
+        def decide(seen: Configuration) -> Edit:
+            entry = _existing(seen, Kind.SOURCE, name)
+            rotated[:] = [_rotated(entry, key, self._clock.now(), overlap)]
+            return Edit(put=rotated)
+
+        version = await self._write(decide)
+        return replace(rotated[0], revision=version)
+
+    async def _save(
+        self, kind: Kind, name: str, wanted: Callable[[Configuration], Any], match: Match, *, patching: bool = False
+    ) -> Saved:
+        key = self._new_key()
+        saved: list[Saved] = []
+
+        def decide(seen: Configuration) -> Edit:
+            saved[:] = [_saved(seen, kind, wanted(seen), key)]
+            entry = saved[0].entry
+            if entry.etag and not match.absent:
+                return Edit()  # it says so already: perhaps this is the second try of a put whose answer was lost
+            before = seen.get(RowKind(kind), name)
+            match.check(before.revision if before else None, required=not patching)
+            return consistent(seen, Edit(put=[entry]))
+
+        version = await self._write(decide)
+        return _stamped(saved[0], version)
+
+
+def _existing(seen: Configuration, kind: Kind, name: str) -> Entry:
+    entry = seen.get(RowKind(kind), name)
+    if entry is None:
+        raise NotFound(f"there is no {kind}/{name}")
+    return entry
+
+
+def _saved(seen: Configuration, kind: Kind, model: Any, new_key: str) -> Saved:
+    """The entry to write; or the one that is there, with its ETag, if it says the same."""
+    before = seen.get(RowKind(kind), model.name)
+    if before is not None and before.model == model:
+        return Saved(before, created=False)
+    entry = Entry(RowKind(kind), model.name, model)
+    if kind is Kind.SOURCE and model.kind is SourceKind.WEBHOOK:
+        entry = replace(entry, key=new_key)
+        if before is not None and before.key:
+            entry = replace(entry, key=before.key, old_key=before.old_key, old_key_until=before.old_key_until)
+    return Saved(entry, created=before is None)
+
+
+def _stamped(saved: Saved, version: str) -> Saved:
+    """What was written carries the version that wrote it."""
+    return saved if saved.entry.etag else replace(saved, entry=replace(saved.entry, revision=version))
+
+
+def _rotated(entry: Entry, key: str, now: datetime, overlap: timedelta) -> Entry:
+    if not entry.key:
+        raise Rejected(f"the source {entry.name} is no webhook and has no key")
+    if not overlap:
+        return replace(entry, key=key, old_key="", old_key_until=None)
+    if entry.old_key_until is not None and entry.old_key_until > now:
+        raise Rejected(
+            f"the key was rotated before, and the old one is valid until {entry.old_key_until:%Y-%m-%dT%H:%M:%SZ}: "
+            "rotate again after that, or now with an overlap of 0, which ends every older key at once"
+        )
+    return replace(entry, key=key, old_key=entry.key, old_key_until=now + overlap)

@@ -1,0 +1,91 @@
+"""Who is calling: read from the Authorization header and the copy of the configuration, without asking storage."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias, TypeVar
+
+from hub.clock import Clock
+from hub.errors import NotAuthenticated
+from hub.model.people import Role, Token
+from hub.model.sink import Sink
+from hub.people.secret_text import LONGEST, SINK_PREFIX, TOKEN_PREFIX, digest
+from hub.storage.configuration import Credentials
+
+FIRST_ADMIN: Final = "first-admin"
+"""What the bearer of the token in the settings is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody said who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An admin or a viewer, by an access token."""
+
+    name: str
+    role: Role
+
+
+Caller: TypeAlias = Anonymous | Person | Sink
+
+T = TypeVar("T")
+
+
+class Identity:
+    """Knows callers. `credentials` is the copy, at most 5 s old; `news` reads it anew, for what it does not know."""
+
+    def __init__(
+        self,
+        credentials: Callable[[], Awaitable[Credentials]],
+        news: Callable[[], Awaitable[Credentials]],
+        clock: Clock,
+        first_admin_sha256: str | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._news = news
+        self._clock = clock
+        self._first_admin = first_admin_sha256
+
+    async def of(self, authorization: str | None) -> Caller:
+        """The caller. Raises `NotAuthenticated` for a credential that is not valid, or not any more."""
+        if authorization is None:
+            return Anonymous()
+        scheme, _, text = authorization.partition(" ")
+        text = text.strip()
+        if scheme.casefold() != "bearer" or not text or len(text) > LONGEST:
+            raise NotAuthenticated("the Authorization header is not `Bearer` and a token")
+        if text.startswith(SINK_PREFIX):
+            return await self._sink(digest(text))
+        if text.startswith(TOKEN_PREFIX):
+            return await self._person(digest(text))
+        raise NotAuthenticated
+
+    async def _sink(self, sha256: str) -> Sink:
+        found = _known((await self._credentials()).sinks, sha256) or _known((await self._news()).sinks, sha256)
+        if found is None:
+            raise NotAuthenticated("this credential is not valid: the sink was removed, or never enrolled here")
+        return found
+
+    async def _person(self, sha256: str) -> Person:
+        if self._first_admin is not None and hmac.compare_digest(self._first_admin, sha256):
+            return Person(FIRST_ADMIN, Role.ADMIN)
+        found = _known((await self._credentials()).tokens, sha256) or _known((await self._news()).tokens, sha256)
+        if found is None:
+            raise NotAuthenticated("this token is not valid: it was revoked, or never made here")
+        if _expired(found, self._clock):
+            raise NotAuthenticated("this token has expired")
+        return Person(found.name, found.role)
+
+
+def _known(stored: Mapping[str, T], sha256: str) -> T | None:
+    """Found by its hash, which says nothing of the token: how long the search takes tells a caller nothing either."""
+    return stored.get(sha256)
+
+
+def _expired(token: Token, clock: Clock) -> bool:
+    return token.expires_at is not None and token.expires_at <= clock.now()
