@@ -44,6 +44,14 @@ class LimitExceeded(Invalid):
     """The content breaks a limit of the storage service, which it would refuse."""
 
 
+class LengthRequired(Invalid):
+    """The request needs a Content-Length: a body sent in chunks does not reach the hub."""
+
+
+class UnsupportedBody(Invalid):
+    """This kind of body is not taken."""
+
+
 class NotAuthenticated(NexomaticError):
     """No valid credential came with the request."""
 
@@ -75,6 +83,7 @@ class Superseded(Conflict):
     """This lease is over: the attempt belongs to somebody else, or has ended."""
 
     reason = "superseded"
+    """What the sink is told."""
 
 
 class Cancelled(Superseded):

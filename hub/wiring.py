@@ -8,6 +8,9 @@ from datetime import timedelta
 
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
+from hub.configure.resources import Resources
+from hub.configure.sinks import Sinks
+from hub.configure.writing import ConfigurationWriter
 from hub.dispatch.dispatcher import Dispatcher
 from hub.dispatch.poll import Hold, Polls
 from hub.dispatch.presence import PresenceBook
@@ -26,8 +29,14 @@ from hub.life.redeliver import Redelivery
 from hub.life.renew import Renewer
 from hub.life.terms import Terms
 from hub.limits.slots import Slots
+from hub.people.enrolment import Enrolments
+from hub.people.identity import Identity
+from hub.people.secret_text import new_secret
+from hub.people.tokens import Tokens
 from hub.rules.cadence import Fleet
 from hub.signing import Purpose, RootKey, Signer
+from hub.sources.webhook import Webhooks
+from hub.storage.configuration import Credentials
 from hub.storage.contents import Contents
 from hub.storage.events import EventRows
 from hub.storage.log_rows import LogRows
@@ -74,6 +83,12 @@ class Hub:
     polls: Polls
     presence: PresenceBook
     upkeep: Upkeep
+    webhooks: Webhooks
+    resources: Resources
+    sinks: Sinks
+    identity: Identity
+    tokens: Tokens
+    enrolments: Enrolments
 
     def clock_is_right(self) -> bool:
         """Whether this process's clock is near enough to storage's for its leases to be true."""
@@ -98,6 +113,17 @@ class _Wires:
             self.dispatcher.cancelled(sink, event_id)
 
 
+@dataclass(frozen=True, slots=True)
+class _Administration:
+    """Who may do what, and what is configured."""
+
+    resources: Resources
+    sinks: Sinks
+    identity: Identity
+    tokens: Tokens
+    enrolments: Enrolments
+
+
 def build(
     options: Options, storage: Storage, clock: Clock, evaluator: Evaluation, randomness: Callable[[], int]
 ) -> Hub:
@@ -114,6 +140,7 @@ def build(
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
+    administration = _administration(options, storage, clock, configuration, randomness)
     hold = Hold(options.fleet, options.max_held_polls)
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
     return Hub(
@@ -129,6 +156,12 @@ def build(
         polls=wires.polls,
         presence=presence,
         upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), Retention(context, options.retention_days)),
+        webhooks=Webhooks(context, creator, configuration, options.signer(Purpose.STATUS)),
+        resources=administration.resources,
+        sinks=administration.sinks,
+        identity=administration.identity,
+        tokens=administration.tokens,
+        enrolments=administration.enrolments,
     )
 
 
@@ -155,3 +188,26 @@ def _context(
         wake=wires.wake,
         cancelled=wires.cancelled,
     )
+
+
+def _administration(
+    options: Options,
+    storage: Storage,
+    clock: Clock,
+    configuration: ConfigurationCopy,
+    randomness: Callable[[], int],
+) -> _Administration:
+    write = ConfigurationWriter(storage.tables, configuration, randomness).write
+    newest = configuration.newest
+
+    async def news() -> Credentials:
+        return (await configuration.news()).credentials
+
+    return _Administration(
+        resources=Resources(newest, write, clock, new_secret),
+        sinks=Sinks(newest, write),
+        identity=Identity(configuration.credentials, news, clock, options.first_admin_token_sha256),
+        tokens=Tokens(newest, write, clock, new_secret),
+        enrolments=Enrolments(newest, write, clock, new_secret, lambda: f"{randomness() & (1 << 48) - 1:012x}"),
+    )
+

@@ -30,8 +30,9 @@ def paused(event: Event, snapshot: Snapshot, now: datetime) -> bool:
         return False
     sink_type = snapshot.sink_type(event_type.sink_type)
     pauses = (event_type.pause, sink_type.pause if sink_type else None)
-    return not event_type.enabled or any(_in_force(pause, now) for pause in pauses)
+    return not event_type.enabled or any(in_force(pause, now) for pause in pauses)
 
 
-def _in_force(pause: Pause | None, now: datetime) -> bool:
+def in_force(pause: Pause | None, now: datetime) -> bool:
+    """Whether a pause holds at this moment."""
     return pause is not None and (pause.until is None or now < pause.until)

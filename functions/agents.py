@@ -1,0 +1,70 @@
+"""What agents call: enrol, poll, and what a lease allows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import azure.functions as func
+
+from functions.endpoint import answer, calling_sink, endpoint, read
+from hub.process import hub
+from hub.rules import ids
+from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Poll, Renew, Result
+
+agents = func.Blueprint()
+
+SMALL_CALL_BYTES: Final = 256 * 1024
+"""A poll with its capabilities, an enrolment, a renewal."""
+
+
+@agents.route("agent/enroll", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_enroll(req: func.HttpRequest) -> func.HttpResponse:
+    """An enrolment token becomes a sink with a credential of its own."""
+    call = read(req, Enrol, SMALL_CALL_BYTES)
+    return answer(await (await hub()).enrolments.exchange(call), 201)
+
+
+@agents.route("agent/poll", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_poll(req: func.HttpRequest) -> func.HttpResponse:
+    """Work for the sink that asks, held until there is some."""
+    here, sink = await calling_sink(req)
+    here.upkeep.traffic()
+    polled = await here.polls.poll(sink, read(req, Poll, SMALL_CALL_BYTES))
+    if polled.tasks or polled.commands:
+        return answer(polled)
+    steering = {HOLD_HEADER: f"{polled.settings.hold:g}", PAUSE_HEADER: f"{polled.settings.pause:g}"}
+    return func.HttpResponse(status_code=204, headers=steering)
+
+
+@agents.route("agent/events/{id}/renew", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_renew(req: func.HttpRequest) -> func.HttpResponse:
+    """The lease goes on."""
+    here, sink = await calling_sink(req)
+    call = read(req, Renew, SMALL_CALL_BYTES)
+    return answer(await here.agents.renew(sink.name, event_id(req), call))
+
+
+@agents.route("agent/events/{id}/logs", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_logs(req: func.HttpRequest) -> func.HttpResponse:
+    """A chunk of the attempt's log."""
+    here, sink = await calling_sink(req)
+    call = read(req, Logs, MAX_CALL_BYTES)
+    return answer(await here.agents.logs(sink.name, event_id(req), call))
+
+
+@agents.route("agent/events/{id}/result", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_result(req: func.HttpRequest) -> func.HttpResponse:
+    """How the attempt ended, or that it is handed back."""
+    here, sink = await calling_sink(req)
+    call = read(req, Result, MAX_CALL_BYTES)
+    return answer(await here.agents.result(sink.name, event_id(req), call))
+
+
+def event_id(req: func.HttpRequest) -> str:
+    """The id in the address. Raises `Invalid`."""
+    return ids.check(req.route_params["id"])

@@ -1,0 +1,77 @@
+"""The HTTP shell around every trigger: whoever calls, whatever goes wrong, the answer is one of ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+import azure.functions as func
+from pydantic import BaseModel
+
+from hub.errors import LengthRequired, NexomaticError, NotAllowed, NotAuthenticated
+from hub.model.sink import Sink
+from hub.problems import CONTENT_TYPE, problem_of
+from hub.process import hub
+from hub.rules import field_errors
+from hub.wiring import Hub
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+M = TypeVar("M", bound=BaseModel)
+
+
+def endpoint(handler: Handler) -> Handler:
+    """Answer errors as problem documents, so that none leaves as the host's empty 500."""
+
+    @wraps(handler)
+    async def shell(req: func.HttpRequest) -> func.HttpResponse:
+        try:
+            return await handler(req)
+        except NexomaticError as error:
+            return refusal(error)
+        except Exception as error:
+            log.exception("%s failed", handler.__name__)
+            return refusal(error)
+
+    return shell
+
+
+def refusal(error: BaseException) -> func.HttpResponse:
+    """The problem document of an error."""
+    problem = problem_of(error)
+    body = json.dumps(problem.document, ensure_ascii=False)
+    return func.HttpResponse(body, status_code=problem.status, headers=dict(problem.headers), mimetype=CONTENT_TYPE)
+
+
+def answer(model: BaseModel, status: int = 200) -> func.HttpResponse:
+    """A model as JSON."""
+    return func.HttpResponse(model.model_dump_json(), status_code=status, mimetype="application/json")
+
+
+def document(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse:
+    """A mapping as JSON."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return func.HttpResponse(body, status_code=status, mimetype="application/json")
+
+
+async def calling_sink(req: func.HttpRequest) -> tuple[Hub, Sink]:
+    """The hub, and the sink whose credential came with the request. Raises `NotAuthenticated`, `NotAllowed`."""
+    here = await hub()
+    caller = await here.identity.of(req.headers.get("authorization"))
+    if isinstance(caller, Sink):
+        return here, caller
+    if req.headers.get("authorization") is None:
+        raise NotAuthenticated
+    raise NotAllowed("only a sink may do that")
+
+
+def read(req: func.HttpRequest, model: type[M], max_bytes: int) -> M:
+    """The request's body as a model, read strictly. Raises `Invalid` with its place, `TooLarge`, `LengthRequired`."""
+    body = req.get_body()
+    if not body and "transfer-encoding" in req.headers:
+        raise LengthRequired
+    return field_errors.read_model(model, body, max_bytes=max_bytes)

@@ -1,0 +1,15 @@
+"""The one timer."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from hub.process import hub
+
+ticks = func.Blueprint()
+
+
+@ticks.timer_trigger("timer", "0 * * * * *")
+async def tick(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name is part of the contract
+    """One step of upkeep, each minute."""
+    await (await hub()).upkeep.tick()

@@ -1,0 +1,89 @@
+"""Every error as the HTTP answer it is: one table, and problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hub.errors import (
+    Changed,
+    Conflict,
+    Gone,
+    Invalid,
+    LengthRequired,
+    Missing,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Rejected,
+    Superseded,
+    TooLarge,
+    Unavailable,
+    UnsupportedBody,
+)
+
+CONTENT_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A sort of problem: its status, the last part of its type, its title."""
+
+    status: int
+    slug: str
+    title: str
+
+
+KINDS: Final[Mapping[type[BaseException], Kind]] = {
+    LengthRequired: Kind(411, "length-required", "A Content-Length is needed"),
+    UnsupportedBody: Kind(415, "unsupported-body", "This kind of body is not taken"),
+    TooLarge: Kind(413, "too-large", "Too large"),
+    Invalid: Kind(400, "invalid", "The request is not valid"),
+    NotAuthenticated: Kind(401, "not-authenticated", "A valid credential is needed"),
+    NotAllowed: Kind(403, "not-allowed", "This credential may not do that"),
+    NotFound: Kind(404, "not-found", "There is nothing at this address"),
+    Missing: Kind(404, "not-found", "There is nothing at this address"),
+    Gone: Kind(410, "gone", "This address has been switched off"),
+    Superseded: Kind(409, "lease-over", "The lease is over"),
+    Rejected: Kind(409, "rejected", "The state of things does not allow it"),
+    Changed: Kind(412, "changed", "It was changed meanwhile"),
+    Conflict: Kind(409, "conflict", "Somebody else was first"),
+    Unavailable: Kind(503, "unavailable", "Storage does not answer"),
+}
+"""Found by an error's class, or the nearest class above it."""
+INTERNAL: Final = Kind(500, "internal", "Something went wrong in the hub")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer that says what is wrong."""
+
+    status: int
+    document: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What to answer. An error that is not in the table says nothing of itself: its words are for the log."""
+    kind = next((KINDS[each] for each in type(error).__mro__ if each in KINDS), INTERNAL)
+    document: dict[str, Any] = {
+        "type": f"urn:nexomatic:problem:{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": str(error) if kind is not INTERNAL else "The hub's log says more.",
+    }
+    if isinstance(error, Invalid) and error.fields:
+        document["errors"] = [{"field": each.field, "message": each.message} for each in error.fields]
+    if isinstance(error, Superseded):
+        document["reason"] = error.reason
+    return Problem(kind.status, document, _headers(kind.status))
+
+
+def _headers(status: int) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if status == 503:
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {}

@@ -1,0 +1,129 @@
+"""A webhook's request as expressions see it: body, headers by allow-list, query without keys. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic import JsonValue
+
+from hub.errors import Invalid, LengthRequired, TooLarge, UnsupportedBody
+from hub.rules import strict_json
+
+HEADERS = frozenset(
+    {
+        "ce-id",
+        "ce-source",
+        "ce-specversion",
+        "ce-subject",
+        "ce-time",
+        "ce-type",
+        "content-type",
+        "user-agent",
+        "webhook-id",
+        "webhook-timestamp",
+        "x-correlation-id",
+        "x-event-key",
+        "x-github-delivery",
+        "x-github-event",
+        "x-github-hook-id",
+        "x-gitlab-event",
+        "x-gitlab-event-uuid",
+        "x-request-id",
+        "x-shopify-shop-domain",
+        "x-shopify-topic",
+    }
+)
+"""What expressions may read. Never a credential, a cookie, a key or a signature: those must not reach a payload."""
+HIDDEN_QUERY = frozenset({"code"})
+"""The Functions host's key: not the caller's data."""
+FORM_FIELDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller sent. Header names in lower case."""
+
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+def body_document(request: Request, max_bytes: int) -> bytes:
+    """The body as JSON text.
+
+    JSON as it came, once it has been read strictly; a form as an object; text as `{"text"}`; anything else as
+    `{"content_type", "base64"}`; no body as `{}`. Raises `LengthRequired`, `UnsupportedBody`, `TooLarge`, `Invalid`.
+    """
+    _check_transfer(request, max_bytes)
+    if not request.body:
+        return b"{}"
+    content_type = Message()
+    content_type["content-type"] = request.headers.get("content-type") or "application/octet-stream"
+    kind = content_type.get_content_type()
+    if kind == "application/json" or kind.endswith("+json"):
+        strict_json.read(request.body)
+        return request.body
+    document = strict_json.write(_document(kind, content_type.get_content_charset("utf-8"), request.body))
+    if len(document) > max_bytes:
+        raise TooLarge(f"as JSON the body is {len(document)} bytes; at most {max_bytes} are taken")
+    return document
+
+
+def expression_document(request: Request, body: bytes) -> bytes:
+    """`{body, headers, query}` as JSON text, the body put in as it is."""
+    headers: dict[str, JsonValue] = {name: value for name, value in request.headers.items() if name in HEADERS}
+    query: dict[str, JsonValue] = {name: value for name, value in request.query.items() if name not in HIDDEN_QUERY}
+    rest = strict_json.write({"headers": headers, "query": query})
+    return b'{"body":' + body + b"," + rest[1:]
+
+
+def _check_transfer(request: Request, max_bytes: int) -> None:
+    if "transfer-encoding" in request.headers and "content-length" not in request.headers:
+        raise LengthRequired
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedBody(f"a body encoded as {encoding[:40]} is not taken: send it without Content-Encoding")
+    if len(request.body) > max_bytes:
+        raise TooLarge(f"the body is {len(request.body)} bytes; at most {max_bytes} are taken")
+
+
+def _document(kind: str, charset: str, body: bytes) -> Any:
+    if kind == "application/x-www-form-urlencoded":
+        return _form(_text(body, charset))
+    if kind == "multipart/form-data":
+        raise UnsupportedBody("multipart/form-data is not taken: send JSON, a urlencoded form, text, or plain bytes")
+    if kind.startswith("text/"):
+        return {"text": _text(body, charset)}
+    return {"content_type": kind, "base64": base64.b64encode(body).decode()}
+
+
+def _text(body: bytes, charset: str) -> str:
+    try:
+        return body.decode(charset)
+    except LookupError:
+        raise UnsupportedBody(f"the charset {charset[:40]} is not known") from None
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the body is not {charset}: byte {error.start} cannot be read") from None
+
+
+def _form(text: str) -> dict[str, str | list[str]]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_FIELDS, errors="strict")
+    except UnicodeDecodeError:
+        raise Invalid("the form is not UTF-8") from None
+    except ValueError:
+        raise Invalid(f"the form has more than {FORM_FIELDS} fields") from None
+    form: dict[str, str | list[str]] = {}
+    for name, value in pairs:
+        before = form.get(name)
+        if before is None:
+            form[name] = value
+        else:
+            form[name] = [*before, value] if isinstance(before, list) else [before, value]
+    return form
