@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import random
 import sys
 from collections.abc import Sequence
@@ -16,20 +17,24 @@ from nexomatic_agent.config import BadSettings, Settings, read_settings
 from nexomatic_agent.enrolment import CannotEnrol, enrol
 from nexomatic_agent.files import UnreadableDocument, make_private_folder
 from nexomatic_agent.identity import NotEnrolled, load_identity
+from nexomatic_agent.interpreter import BadInterpreter
 from nexomatic_agent.lock import StateInUse, StateLock
 from nexomatic_agent.service import run
 from nexomatic_agent.settings_table import SETTINGS
+from nexomatic_agent.trust import BadBundle
+from nexomatic_agent.try_out import add_options, try_out
 from nexomatic_agent.version import VERSION
 
 log = logging.getLogger(__name__)
 
-OK, FAILED, USAGE, NOT_ENROLLED, IN_USE = 0, 1, 2, 3, 4
+OK, FAILED, USAGE, NOT_ENROLLED, IN_USE = 0, 1, 2, 4, 5
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run one command. Its exit code: 0; 1 it failed; 2 bad settings; 3 not enrolled; 4 state folder in use."""
-    import os
+    """Run one command. Its exit code: 0; 1 it failed; 2 bad settings; 4 not enrolled; 5 state folder in use.
 
+    `exec` answers 1 for ERROR and 3 for WARNING.
+    """
     options = _parser().parse_args(arguments)
     flags = {name: text for name, text in vars(options).items() if isinstance(text, str) and name in _NAMES}
     try:
@@ -47,7 +52,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except StateInUse as error:
         log.error("%s", error)
         return IN_USE
-    except (HubError, UnreadableDocument, OSError) as error:
+    except (HubError, BadBundle, BadInterpreter, UnreadableDocument, OSError) as error:
         log.error("%s", error)
         return FAILED
 
@@ -84,6 +89,10 @@ def _enroll(settings: Settings, options: argparse.Namespace) -> int:
     return OK
 
 
+def _exec(settings: Settings, options: argparse.Namespace) -> int:
+    return try_out(settings, options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nexomatic-agent", description="Runs a Nexomatic hub's tasks on this machine."
@@ -93,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, function, text in (
         ("enroll", _enroll, "exchange an enrolment token for an identity"),
         ("run", _run, "work until a signal says to stop"),
+        ("exec", _exec, "run one task here, without a hub"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=function)
@@ -101,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(setting.flag, dest=setting.name, help=setting.help, metavar="VALUE")
         if name == "enroll":
             command.add_argument("--again", action="store_true", help="even if this agent has an identity")
+        if name == "exec":
+            add_options(command)
     return parser
 
 

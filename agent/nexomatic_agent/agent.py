@@ -31,12 +31,15 @@ from nexomatic_agent.runner import Runner, RunnerSettings
 from nexomatic_agent.spool import Spool, Spooled
 from nexomatic_agent.task import Task
 from nexomatic_agent.timer import Timer
+from nexomatic_agent.trust import trust
 from nexomatic_agent.work_folder import WorkFolders
 
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 16
 """Threads, and connections, for calls about tasks."""
+DISK_SECONDS = 30.0
+"""An agent that cannot write to its disk takes nothing for so long: it would be handed the same task over and over."""
 RECOVERY_SECONDS = 30.0
 """How long the first poll waits for what an earlier life left behind to be settled."""
 FAREWELL_SECONDS = 2.0
@@ -47,12 +50,13 @@ class Agent:
     """One sink at work. `start` it once; then `drain` it, or `give_up`."""
 
     def __init__(self, settings: Settings, identity: Identity, interpreter: Interpreter) -> None:
-        """Raises OSError if the state folder cannot be written."""
+        """Raises BadBundle; OSError if the state folder cannot be written."""
         self._settings = settings
         state = settings.state
         launcher = Launcher(Modules(settings.modules, interpreter.sites), interpreter)
         self._random = random.Random()  # noqa: S311 - spreads calls over time, keeps nothing secret
-        self._client = Client(identity.hub, identity.credential, settings.ca_bundle, CALLS_AT_ONCE)
+        context = trust(settings.ca_bundle)
+        self._client = Client(identity.hub, identity.credential, context, CALLS_AT_ONCE)
         self._crew = Crew(CALLS_AT_ONCE)
         self._journal, self._folders = Journal(state / "journal"), WorkFolders(state / "work")
         self._spool = Spool(state / "spool", state / "lost")
@@ -85,6 +89,7 @@ class Agent:
             limits=LogLimits(self._settings.log_line_bytes, self._settings.log_attempt_bytes),
             grace_seconds=self._settings.grace_seconds,
             settled=self._on_settled,
+            disk_failed=lambda: self._holdings.pause(DISK_SECONDS),
         )
 
     # --- its life
@@ -105,6 +110,11 @@ class Agent:
         self._draining = True
         self._polling.drain()
         self._crew.submit(self._say_draining)
+
+    @property
+    def running(self) -> bool:
+        """Whether a task's process may run."""
+        return self._holdings.running
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until nothing is in hand, at most so long. Whether nothing is."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from nexomatic_agent.logstream import LineSplitter, level_of
+from nexomatic_agent.logstream import LineSplitter, marked_parts
 from nexomatic_agent.masking import Masker
 
 CHUNK_BYTES = 64 * 1024
@@ -18,7 +18,6 @@ LINE_BYTES = 48
 """What a line costs beside its text: its time, stream and level. An endless run of empty lines is not free."""
 TAIL_LINES = 10
 TAIL_BYTES = 2_000
-_USUAL = {"stdout": "INFO", "stderr": "ERROR", "agent": "WARNING"}
 
 Chunk = dict[str, Any]
 
@@ -122,16 +121,19 @@ class AttemptLog:
     def _take(self, stream: str, lines: Iterable[str]) -> None:
         now = self._now()
         for line in lines:
-            self._tail.append(line if line[:1] != "\x1e" else level_of(line, "")[1])
-            if self._cut_lines:
-                self._cut_lines += 1
-            elif self._kept_bytes + len(line) + LINE_BYTES > self._limits.attempt_bytes:
-                self._cut_lines = 1
-                text = f"[log cut: {self._limits.attempt_bytes} bytes are kept; what follows is only counted]"
-                self._keep("agent", "WARNING", text, now)
-            else:
-                level, text = level_of(line, _USUAL[stream])
-                self._keep(stream, level, text, now)
+            for part in marked_parts(line, stream):
+                self._take_part(*part, now)
+
+    def _take_part(self, stream: str, level: str, text: str, now: str) -> None:
+        self._tail.append(text)
+        if self._cut_lines:
+            self._cut_lines += 1
+        elif self._kept_bytes + len(text) + LINE_BYTES > self._limits.attempt_bytes:
+            self._cut_lines = 1
+            mark = f"[log cut: {self._limits.attempt_bytes} bytes are kept; what follows is only counted]"
+            self._keep("agent", "WARNING", mark, now)
+        else:
+            self._keep(stream, level, text, now)
 
     def _keep(self, stream: str, level: str, text: str, now: str) -> None:
         line = _line(stream, level, text, now)

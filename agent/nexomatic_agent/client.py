@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, Callable, Optional
 
 from nexomatic_agent.answers import Steering, Transient, read_answer, read_steering
 from nexomatic_agent.happenings import Renewed
-from nexomatic_agent.held_socket import HeldSocket, mount
 from nexomatic_agent.intents import TaskResult
 from nexomatic_agent.slim_requests import requests
+from nexomatic_agent.transport import HeldSocket, session
 from nexomatic_agent.version import VERSION
 
 CONNECT_SECONDS = 5.0
@@ -33,43 +32,19 @@ class PollAnswer:
     steering: Steering
 
 
-class _Bearer(requests.auth.AuthBase):
-    """The credential. As `auth`, so that a .netrc on the machine cannot take its place."""
-
-    def __init__(self, credential: Optional[str]) -> None:
-        self._credential = credential
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._credential is not None:
-            request.headers["Authorization"] = f"Bearer {self._credential}"
-        return request
-
-
 class Client:
     """Speaks to one hub under one credential. No call is repeated here.
 
     Every method raises Transient, Refused or Unauthorised; those about a lease LeaseOver too. Methods may be called
-    from several threads: cookies are off and nothing of the sessions changes after the start.
+    from several threads.
     """
 
-    def __init__(self, hub: str, credential: Optional[str], ca_bundle: Optional[Path], connections: int = 8) -> None:
+    def __init__(self, hub: str, credential: Optional[str], context: ssl.SSLContext, connections: int = 1) -> None:
+        """`connections` for calls other than polls, which have one of their own."""
         self._hub = hub
-        self._polling = HeldSocket()
-        self._calls = self._session(credential, ca_bundle, connections, None)
-        self._polls = self._session(credential, ca_bundle, 1, self._polling)
-
-    @staticmethod
-    def _session(
-        credential: Optional[str], ca_bundle: Optional[Path], connections: int, held: Optional[HeldSocket]
-    ) -> requests.Session:
-        session = requests.Session()
-        session.auth = _Bearer(credential)
-        session.headers.update({"User-Agent": f"nexomatic-agent/{VERSION}", "Accept": "application/json"})
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        if ca_bundle is not None:
-            session.verify = str(ca_bundle)
-        mount(session, connections, held)
-        return session
+        self._held = HeldSocket()
+        self._calls = session(credential, context, connections)
+        self._polls = session(credential, context, 1, self._held)
 
     def enrol(self, token: str, name: str) -> Mapping[str, Any]:
         """Exchange an enrolment token for `{sink, sink_type, credential}`."""
@@ -81,7 +56,7 @@ class Client:
 
     def poll(self, said: Mapping[str, Any], steering: Steering, let_go: Callable[[], bool]) -> PollAnswer:
         """Ask for work. Waits as long as the hub was allowed to hold it, unless `let_go` and `abandon_poll` end it."""
-        self._polling.let_go = let_go
+        self._held.let_go = let_go
         document, headers = self._post(self._polls, "/agent/poll", said, steering.hold + HOLD_MARGIN_SECONDS)
         return _poll_answer(document, headers, steering)
 
@@ -95,7 +70,7 @@ class Client:
 
         Only for a poll that offered no slot: a task in the answer on its way would be lost until its lease is over.
         """
-        self._polling.cut()
+        self._held.cut()
 
     def renew(self, event_id: str, token: str) -> Renewed:
         """Renew a lease."""

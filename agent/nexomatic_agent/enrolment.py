@@ -12,6 +12,7 @@ from nexomatic_agent.config import Settings
 from nexomatic_agent.files import make_private_folder
 from nexomatic_agent.identity import Identity, Instances
 from nexomatic_agent.retry import Backoff
+from nexomatic_agent.trust import trust
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +24,11 @@ class CannotEnrol(Exception):
 def enrol(settings: Settings, draw: Callable[[], float], stop: Optional[threading.Event] = None) -> Identity:
     """Enrol and keep the identity. Tries again while the hub does not answer, until `stop` is set.
 
-    Raises CannotEnrol, Refused, Unauthorised, OSError.
+    Raises CannotEnrol, BadBundle, Refused, Unauthorised, OSError.
     """
     if settings.hub is None or settings.token is None:
         raise CannotEnrol("enrolment needs the hub's address and an enrolment token: set hub, and token or token_file")
-    client = Client(settings.hub, None, settings.ca_bundle)
+    client = Client(settings.hub, None, trust(settings.ca_bundle))
     backoff = Backoff(draw)
     waiting = stop or threading.Event()
     while True:

@@ -48,6 +48,8 @@ class Tools:
     grace_seconds: float
     settled: Callable[[Holding], None]
     """Called once the attempt is off the agent's hands."""
+    disk_failed: Callable[[], None]
+    """Called when a claim cannot be journaled."""
 
 
 class Holding:
@@ -152,7 +154,8 @@ class Holding:
         try:
             self._tools.journal.write(self.claim)
         except OSError as error:
-            log.error("%s: the claim cannot be journaled: %s", self.claim.key, error)
+            log.error("%s: the claim cannot be journaled, the task is handed back: %s", self.claim.key, error)
+            self._tools.disk_failed()
             self._tell(told.JournalFailed(str(error)))
         else:
             self._tell(told.Journaled())

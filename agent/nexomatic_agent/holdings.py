@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from typing import Callable
 
 from nexomatic_agent.holding import Holding
 
@@ -10,8 +12,10 @@ from nexomatic_agent.holding import Holding
 class Holdings:
     """Keeps them by attempt. Any thread may call it."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = slots
+        self._clock = clock
+        self._paused_until: float | None = None
         self._changed = threading.Condition()
         self._held: dict[str, Holding] = {}
 
@@ -45,7 +49,18 @@ class Holdings:
     def free(self) -> int:
         """Slots left."""
         with self._changed:
-            return max(0, self._slots - len(self._held))
+            paused = self._paused_until is not None and self._clock() < self._paused_until
+            return 0 if paused else max(0, self._slots - len(self._held))
+
+    def pause(self, seconds: float) -> None:
+        """Offer no slot for so long."""
+        with self._changed:
+            self._paused_until = self._clock() + seconds
+
+    @property
+    def running(self) -> bool:
+        """Whether any child may run."""
+        return any(holding.running for holding in self.all())
 
     def wait_empty(self, seconds: float) -> bool:
         """Wait until nothing is held, at most so long. Whether nothing is."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from nexomatic_agent.masking import Masker
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 CONTINUES = " [the line goes on]"
 CONTINUED = "[the line goes on] "
-LEVEL_START, LEVEL_END = "\x1e", "\x1f"
-"""What the child puts around the level of a line that went through `logging`; no terminal shows these characters."""
+MARK_START, MARK_END = "\x1e", "\x1f"
+"""Between them the child writes, before a line, its stream, its level or both. No terminal shows these characters."""
+STREAMS = {"stdout": "INFO", "stderr": "ERROR"}
+"""And the level of a line without a mark."""
 
 
 class LineSplitter:
@@ -62,10 +66,30 @@ class LineSplitter:
         return f"{before}{text}{'' if ends else CONTINUES}"
 
 
-def level_of(line: str, usual: str) -> tuple[str, str]:
-    """The line's level and its text without the mark; `usual` if it has none."""
-    if line.startswith(LEVEL_START):
-        level, end, text = line[1:].partition(LEVEL_END)
-        if end and level in LEVELS:
-            return level, text
-    return usual, line
+def marked_parts(line: str, stream: str) -> list[tuple[str, str, str]]:
+    """The line as (stream, level, text); as several where a mark stands in the middle of what had no end of line."""
+    if MARK_START not in line:
+        return [(stream, STREAMS[stream], line)]
+    parts: list[tuple[str, str, str]] = []
+    plain, *rest = line.split(MARK_START)
+    if plain:
+        parts.append((stream, STREAMS[stream], plain))
+    for part in rest:
+        mark, end, text = part.partition(MARK_END)
+        marked = _read_mark(mark, stream) if end else None
+        if marked is not None:
+            parts.append((*marked, text))
+        elif parts:
+            before = parts.pop()
+            parts.append((*before[:2], before[2] + MARK_START + part))
+        else:
+            parts.append((stream, STREAMS[stream], MARK_START + part))
+    return parts
+
+
+def _read_mark(mark: str, stream: str) -> Optional[tuple[str, str]]:
+    """Stream and level; None if a task merely wrote the same characters."""
+    words = mark.split(" ")
+    said = next((word for word in words if word in STREAMS), stream)
+    level = next((word for word in words if word in LEVELS), STREAMS[said])
+    return (said, level) if all(word in STREAMS or word in LEVELS for word in words) else None

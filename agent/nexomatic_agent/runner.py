@@ -82,6 +82,8 @@ class Runner:
 
         `on_start` is told what identifies the process, `on_output` that the log has grown.
         """
+        if stopper.reason is not None:
+            return _stopped(stopper.reason, job.attempt.timeout_seconds)
         try:
             tree, stdin = self._start(job)
         except CannotRun as error:

@@ -12,30 +12,30 @@ from nexomatic_agent.config import BadSettings, Settings
 from nexomatic_agent.enrolment import enrol
 from nexomatic_agent.files import make_private_folder
 from nexomatic_agent.identity import Identity, NotEnrolled, load_identity
-from nexomatic_agent.interpreter import BadInterpreter, find_interpreter
+from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.lock import StateLock
 from nexomatic_agent.signals import Signals
 
 log = logging.getLogger(__name__)
 
-HAND_BACK_SECONDS = 15.0
-"""Beyond the grace time: how long handing back may take before it is left to the agent's next start."""
-LOOK_SECONDS = 0.5
-"""How often a draining agent looks for a second signal."""
+KILL_SECONDS = 10.0
+"""Beyond the grace time: how long the end of a stopped task is waited for."""
+DELIVERY_SECONDS = 5.0
+"""How long results may take to be delivered. They are on disk: the agent's next start delivers the others."""
+LOOK_SECONDS = 0.1
+"""How often a stopping agent looks whether its tasks have ended, while it listens for a second signal."""
 
 
 def run(settings: Settings) -> None:
     """Work until a signal says to stop.
 
-    Raises BadSettings, NotEnrolled, CannotEnrol, StateInUse, UnreadableDocument, HubError, OSError.
+    Raises BadSettings, BadInterpreter, BadBundle, NotEnrolled, CannotEnrol, StateInUse, UnreadableDocument, HubError,
+    OSError.
     """
     signals = Signals()
     make_private_folder(settings.state)
     lock = StateLock(settings.state)
-    try:
-        interpreter = find_interpreter(settings.python)
-    except BadInterpreter as error:
-        raise BadSettings([str(error)]) from None
+    interpreter = find_interpreter(settings.python)
     identity = _identity(settings)
     process_trees.adopt_orphans()
     agent = Agent(settings, identity, interpreter)
@@ -62,12 +62,20 @@ def _identity(settings: Settings) -> Identity:
 def _stop(agent: Agent, signals: Signals, settings: Settings) -> None:
     """Drain; at the second signal, or when patience ends, hand back."""
     agent.drain()
-    deadline = time.monotonic() + settings.drain_seconds
-    while not agent.wait_idle(0) and time.monotonic() < deadline:
-        if signals.wait(LOOK_SECONDS) is not None:
-            break
-    agent.give_up()
-    if not agent.wait_idle(settings.grace_seconds + HAND_BACK_SECONDS):
+    if not _wait_while_running(agent, settings.drain_seconds, signals, heed=True):
+        log.info("stopping the tasks at hand")
+        agent.give_up()
+        _wait_while_running(agent, settings.grace_seconds + KILL_SECONDS, signals, heed=False)
+    if not agent.wait_idle(DELIVERY_SECONDS):
         log.warning("some results are not delivered; they are on disk for the next start")
     agent.stop()
     log.info("stopped")
+
+
+def _wait_while_running(agent: Agent, seconds: float, signals: Signals, heed: bool) -> bool:
+    """Wait until no task runs, at most so long; a signal ends the wait if it is to be heeded. Whether none runs."""
+    deadline = time.monotonic() + seconds
+    while agent.running and time.monotonic() < deadline:
+        if signals.wait(LOOK_SECONDS) is not None and heed:
+            break
+    return not agent.running

@@ -102,6 +102,7 @@ class Task:
     times_out_at: Optional[float] = None
     _failures: int = field(default=0, repr=False)
     _downgraded: bool = field(default=False, repr=False)
+    _ask_again: bool = field(default=False, repr=False)
 
     # --- beginnings
 
@@ -175,6 +176,7 @@ class Task:
 
     def _cancel_heard(self, _: told.CancelHeard, now: float) -> List[Intent]:
         self.renew_at = now
+        self._ask_again = self.call is not None  # the answer to that call may be older than the cancel
         return []
 
     # --- what happened to a call
@@ -311,7 +313,8 @@ class Task:
     def _take_lease(self, answer: told.Renewed, now: float) -> None:
         self.token = answer.token
         self.lease_seconds = answer.lease_seconds
-        self.renew_at = now + self._renew_seconds()
+        self.renew_at = now if self._ask_again else now + self._renew_seconds()
+        self._ask_again = False
         if answer.watched and not self.watched and self.chunk_at is not None:
             self.chunk_at = min(self.chunk_at, now + WATCHED_CHUNK_SECONDS)
         self.watched = answer.watched

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEVELS = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
 LONGEST_MESSAGE = 4000
+STANDARD = getattr(sys, "stdlib_module_names", frozenset())
 TERMINATED = 143
 """The exit code of a task that was interrupted and ended in order."""
 
@@ -29,12 +30,15 @@ def main() -> None:
     sys.argv[:] = [reference]
     raw = sys.stdin.buffer.read()
     sys.stdin = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8")  # the module may read its input there too
-    prepare(split_paths(folders), split_paths(sites))
+    errors = prepare(split_paths(folders), split_paths(sites))
     document = read_json(raw.decode("utf-8"))
     context = nexomatic.Context(**document["event"])
-    result = run(reference, document["payload"], document["parameters"], context)
+    try:
+        outcome = run(reference, document["payload"], document["parameters"], context)
+    finally:
+        errors.finish()
     with open(result_file, "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib is slow to import
-        file.write(encoded(result))
+        file.write(encoded(outcome))
 
 
 def split_paths(paths: str) -> list[str]:
@@ -44,7 +48,7 @@ def split_paths(paths: str) -> list[str]:
 # --- before the module's code
 
 
-def prepare(folders: list[str], sites: list[str]) -> None:
+def prepare(folders: list[str], sites: list[str]) -> OrderedErrors:
     """Make the interpreter what the module expects, which was started without `site` for speed."""
     import builtins
 
@@ -52,17 +56,53 @@ def prepare(folders: list[str], sites: list[str]) -> None:
     sys.meta_path.insert(0, LoggingFinder())
     sys.meta_path.append(SiteFinder(sites))
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # `site` would have put them there
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    errors = OrderedErrors(sys.stdout, sys.stderr)
+    sys.stderr = errors
     if sys.platform != "win32":
         import _signal  # type: ignore[import-not-found]  # `signal` imports enum
 
         _signal.signal(_signal.SIGTERM, leave)
+    return errors
 
 
 def leave(*_: object) -> None:
     """The agent interrupts the task: let `finally` blocks run, for as long as the grace time lasts."""
     raise SystemExit(TERMINATED)
+
+
+class OrderedErrors(io.TextIOBase):
+    """Standard error through the pipe of standard output, each line marked for the agent (see logstream.py there).
+
+    Of two pipes nobody can tell in which order they were written to. Bytes, and processes the module starts, still go
+    to the real standard error. A line is written when it is complete.
+    """
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, beside: Any, real: Any) -> None:
+        self._beside = beside
+        self._real = real
+        self._partial = ""
+        self.buffer = real.buffer
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._real.fileno()  # type: ignore[no-any-return]
+
+    def write(self, text: str) -> int:
+        *lines, self._partial = (self._partial + text).split("\n")
+        if lines:
+            self._beside.write("".join([f"\x1estderr\x1f{line}\n" for line in lines]))
+        return len(text)
+
+    def finish(self) -> None:
+        """What was written without the end of its line."""
+        if self._partial:
+            self.write("\n")
 
 
 class SiteFinder:
@@ -72,9 +112,9 @@ class SiteFinder:
         self._folders = folders
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002 - the import protocol
+        if path is not None or not self._folders or name in STANDARD:
+            return None  # the standard library itself asks for parts that this platform does not have
         folders, self._folders = self._folders, []
-        if path is not None or not folders:
-            return None
         import site
         from importlib.machinery import PathFinder
 
@@ -115,13 +155,18 @@ class LoggingLoader:
 def configure(logging: Any) -> None:
     """Records from INFO on, each line marked with its level for the agent (see logstream.py there)."""
 
-    class Marked(logging.StreamHandler):  # type: ignore[misc]
-        def format(self, record: Any) -> str:
-            level = next((name for least, name in LEVELS if record.levelno >= least), "DEBUG")
-            lines = super().format(record).split("\n")
-            return "\n".join(f"\x1e{level}\x1f{line}" for line in lines)
+    beside = sys.stdout
 
-    logging.root.addHandler(Marked(sys.stderr))
+    class Marked(logging.Handler):  # type: ignore[misc]
+        def emit(self, record: Any) -> None:
+            level = next((name for least, name in LEVELS if record.levelno >= least), "DEBUG")
+            try:
+                lines = self.format(record).split("\n")
+                beside.write("".join([f"\x1estderr {level}\x1f{line}\n" for line in lines]))
+            except Exception:  # noqa: BLE001 - as every handler: logging must not end the task
+                self.handleError(record)
+
+    logging.root.addHandler(Marked())
     logging.root.setLevel(logging.INFO)
 
 

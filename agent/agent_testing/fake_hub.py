@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Optional
 
-from tests.agent_support.protocol_shapes import problems_with
+from agent_testing.protocol_shapes import problems_with
 
 DEADLINE_SECONDS = 60.0
 """A test that waits so long for something has failed."""
