@@ -25,6 +25,10 @@ class Dispatcher:
 
     async def wait(self, poll: WaitingPoll, queues: list[str], until: float) -> None:
         """Let the poll wait for work on these queues, until the loop's time `until` at most."""
+        for older in self._held.get(poll.sink, []):
+            # A poll outlives its client by as long as it is held; a sink that restarted, or lost the connection, has
+            # one that nobody listens to, and a task given to it would be lost for a lease.
+            older.retire()
         self._held.setdefault(poll.sink, []).append(poll)
         loops = [self._loop(queue) for queue in queues] if poll.slots else []
         for loop in loops:

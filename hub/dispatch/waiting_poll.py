@@ -22,13 +22,14 @@ class WaitingPoll:
     once: bool = False
     """It is not held: one look at the queue, and then its answer."""
     _looked: bool = False
+    _retired: bool = False
     _reserved: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def free(self) -> int:
         """Slots not yet promised to a message that is being claimed."""
-        return 0 if self.answered else self.slots - self._reserved
+        return 0 if self.answered or self._retired else self.slots - self._reserved
 
     def reserve(self) -> None:
         """One slot is promised to a message."""
@@ -48,6 +49,11 @@ class WaitingPoll:
             self._looked = True
             self._news.set()
 
+    def retire(self) -> None:
+        """Its sink has sent another poll: take nothing more for this one, which nobody may be listening to."""
+        self._retired = True
+        self._news.set()
+
     def tell(self, command: Cancel) -> None:
         """Something its sink must know."""
         self.commands.append(command)
@@ -58,10 +64,14 @@ class WaitingPoll:
         """A message is being claimed for it this moment: what was claimed must reach the answer."""
         return self._reserved > len(self.tasks)
 
+    @property
+    def _has_answer(self) -> bool:
+        return bool(self.tasks or self.commands or self._looked or self._retired)
+
     async def wait(self, until: float) -> None:
         """Until there is something to answer, or the loop's time `until` is reached; never while a claim is pending."""
         loop = asyncio.get_running_loop()
-        while self.pending or not (self.tasks or self.commands or self._looked or loop.time() >= until):
+        while self.pending or not (self._has_answer or loop.time() >= until):
             self._news.clear()
             if self.pending:
                 await self._news.wait()

@@ -85,6 +85,19 @@ def test_waiting_sinks_get_one_each_in_order_of_arrival() -> None:
     virtually(body)
 
 
+def test_a_sinks_newer_poll_takes_the_place_of_its_older_one() -> None:
+    async def body(rig: LifeRig) -> None:
+        abandoned = polling(rig, "sink-1")
+        await asyncio.sleep(5)
+        current = polling(rig, "sink-1")
+        await asyncio.sleep(0.01)
+        await rig.fire("A")
+        assert len((await current).tasks) == 1
+        assert (await abandoned).tasks == ()
+
+    virtually(body)
+
+
 def test_no_sink_gets_more_than_its_free_slots() -> None:
     async def body(rig: LifeRig) -> None:
         for _ in range(10):
