@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
@@ -36,13 +37,14 @@ Behaviour: TypeAlias = Callable[[Request, asyncio.StreamWriter], Awaitable[None]
 class FaultServer:
     """All three services on one port. Does the behaviours in turn, one a request; the last one again and again."""
 
-    def __init__(self, *script: Behaviour) -> None:
+    def __init__(self, *script: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self._script: Iterator[Behaviour] = chain(script, repeat(script[-1]))
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tls = tls
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, BIND, 0)
+        self._server = await asyncio.start_server(self._accept, BIND, 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -108,6 +110,14 @@ def foreign_answer(status: int, body: str = "", **headers: str) -> Behaviour:
 def row_answer(key: str = "row") -> Behaviour:
     """A row, as the table service gives it."""
     return answer(200, f'{{"odata.etag":"W/\\"1\\"","PartitionKey":"p","RowKey":"{key}"}}', Content_Type=JSON)
+
+
+PUT_DONE = answer(
+    201,
+    "<QueueMessagesList><QueueMessage><MessageId>1</MessageId><PopReceipt>r</PopReceipt></QueueMessage></QueueMessagesList>",
+    Content_Type=XML,
+)
+"""A message was added."""
 
 
 async def hang(_: Request, __: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""One call of a port: what it is, until when it may take, and what its failure means to the hub."""
+"""One operation on the service: its name, until when it may take, and what its failure means to the hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call that is being made; `deadline` is a time of the event loop."""
+    """The operation that is being asked for; `deadline` is a time of the event loop."""
 
     operation: Operation
     deadline: float
@@ -30,12 +30,12 @@ _current: ContextVar[Call] = ContextVar("azure_storage_call")
 
 
 def current_call() -> Call:
-    """The call this task is making. The SDKs pass nothing of ours down to the policies, so the context does."""
+    """What this task is asking for. The SDKs pass nothing of ours down to the policies, so the context does."""
     return _current.get()
 
 
 class Caller:
-    """Makes calls: within the budget, counted under their name, their errors those of `hub/errors.py`."""
+    """Asks: within the budget, counted under the operation's name, with the errors of `hub/errors.py`."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience

@@ -10,8 +10,9 @@ from random import Random
 class Patience:
     """Time limits in seconds. The SDKs' own would keep a caller waiting for minutes before anybody hears of a fault.
 
-    `budget_seconds` is for one call of a port with all its retries and pauses (for one page of a query, which may have
-    many); `connect_seconds` and `read_seconds` are for one attempt: until connected, and until the next byte.
+    `budget_seconds` is for one operation with all its attempts and pauses. A call of a port is one operation, but for a
+    query (one a page) and the first put to a queue (three: it makes the queue). `connect_seconds` and `read_seconds`
+    are for one attempt: until connected, and until the next byte.
     """
 
     connect_seconds: float = 2.0

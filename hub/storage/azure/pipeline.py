@@ -1,22 +1,20 @@
 """The way of a request through the SDKs: their policies, less those we can do without, and two of ours.
 
-The SDKs' own retries count attempts and wait for minutes; `Persistence` keeps to the call's deadline. `Meter`, the last
-before the wire, counts every request that goes out and reads the service's clock from the answer. What is left out
-costs half of the SDKs' time per call and does nothing here, or does harm: the logging policies, which write headers and
-addresses to the log, tracing, redirects (storage sends none, and a credential must not follow one), environment
-proxies.
+`Persistence` stands where their own retries would be, `Meter` last before the wire. Left out are policies that cost
+time at every call and do nothing here, or harm: the logging policies, which write addresses and headers to the log,
+tracing, redirects (storage sends none, and a credential must not follow one), proxies. The session is our own, because
+the SDKs' looks for proxies and password files before every request, in a thread: more than half of what a call costs.
 """
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any, Final
 
 import aiohttp
-from azure.core.exceptions import AzureError, IncompleteReadError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import AzureError, ServiceResponseError
 from azure.core.pipeline import AsyncPipeline, PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncHTTPPolicy,
@@ -35,6 +33,7 @@ from hub.clock import Clock
 from hub.storage.azure.calls import current_call
 from hub.storage.azure.offset import ServiceClock
 from hub.storage.azure.patience import Patience
+from hub.storage.azure.persistence import Persistence
 from hub.storage.counting import OperationCounter
 
 CONNECTIONS: Final = 256
@@ -43,10 +42,6 @@ KEEP_ALIVE_SECONDS: Final = 30.0
 DNS_SECONDS: Final = 60
 LARGE_BODY_BYTES: Final = 256 * 1024
 
-_TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
-_FAULTS: Final = (ServiceRequestError, ServiceResponseError, IncompleteReadError)
-_FOR_THE_SDK_S_RETRIES: Final = ("location_mode", "hosts", "retry_to_secondary")
-"""Options that other policies of the SDKs leave for their retries; the transport knows none of them."""
 _LEFT_OUT: Final = (
     AsyncRedirectPolicy,
     CustomHookPolicy,
@@ -58,54 +53,8 @@ _LEFT_OUT: Final = (
 )
 
 
-class Persistence(AsyncHTTPPolicy[Any, Any]):
-    """Tries again after a transient fault, as long as the call's deadline leaves time for the pause.
-
-    A fault after the request was sent may hide a success: see `errors.py`.
-    """
-
-    def __init__(self, patience: Patience, rng: Random) -> None:
-        super().__init__()
-        self._patience = patience
-        self._rng = rng
-
-    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        for name in _FOR_THE_SDK_S_RETRIES:
-            request.context.options.pop(name, None)
-        attempt = 0
-        while (response := await self._attempt(request, attempt)) is None:
-            attempt += 1
-        # The SDKs ask their retries which of an account's two locations answered; ours has one.
-        response.context["location_mode"] = response.http_response.location_mode = "primary"
-        return response
-
-    async def _attempt(self, request: PipelineRequest[Any], attempt: int) -> PipelineResponse[Any, Any] | None:
-        """The answer; None after a fault and the pause that follows it. Raises the fault when time is up."""
-        try:
-            response = await self.next.send(request)
-            _check_sender(response)
-        except _FAULTS:
-            # The first time at once: mostly the service has closed an idle connection.
-            pause = self._patience.pause_seconds(attempt, None, self._rng) if attempt else 0.0
-            if not await self._paused(pause):
-                raise
-            return None
-        if response.http_response.status_code not in _TRANSIENT:
-            return response
-        if not await self._paused(self._patience.pause_seconds(attempt, _retry_after(response), self._rng)):
-            return response
-        await response.http_response.close()  # a download's is unread, and would keep its connection
-        return None
-
-    async def _paused(self, seconds: float) -> bool:
-        if asyncio.get_running_loop().time() + seconds >= current_call().deadline:
-            return False
-        await asyncio.sleep(seconds)
-        return True
-
-
 class Meter(AsyncHTTPPolicy[Any, Any]):
-    """Counts each request sent, and learns the service's clock."""
+    """Counts each request sent, lets nobody else answer for the service, and learns the service's clock."""
 
     def __init__(self, operations: OperationCounter, service_clock: ServiceClock, clock: Clock) -> None:
         super().__init__()
@@ -117,8 +66,18 @@ class Meter(AsyncHTTPPolicy[Any, Any]):
         self._operations.add(current_call().operation.value)
         sent = self._clock.now()
         response: PipelineResponse[Any, Any] = await self.next.send(request)
+        _check_sender(response)
         self._service_clock.saw(response.http_response.headers.get("Date"), sent, self._clock.now())
         return response
+
+
+def _check_sender(response: PipelineResponse[Any, Any]) -> None:
+    """The service names every answer. What stands between us and it (a proxy, a gateway, a sign-in page) does not.
+
+    Its 404 must not be taken for a missing row, nor its 200 for a row.
+    """
+    if "x-ms-request-id" not in response.http_response.headers:
+        raise ServiceResponseError("The answer is not from the storage service.")
 
 
 class Transport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it untyped
@@ -178,15 +137,6 @@ class Plumbing:
         await self._session.close()
 
 
-def _check_sender(response: PipelineResponse[Any, Any]) -> None:
-    """The service names every answer. What stands between us and it (a proxy, a gateway, a sign-in page) does not.
-
-    Its 404 must not be taken for a missing row, nor its 200 for a row.
-    """
-    if "x-ms-request-id" not in response.http_response.headers:
-        raise ServiceResponseError("The answer is not from the storage service.")
-
-
 def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=DNS_SECONDS)
     session = aiohttp.ClientSession(
@@ -198,12 +148,3 @@ def _session() -> aiohttp.ClientSession:
     # aiohttp would send a request again by itself when a kept connection turns out closed: unseen and uncounted.
     session._retry_connection = False
     return session
-
-
-def _retry_after(response: PipelineResponse[Any, Any]) -> float | None:
-    """Seconds the service asked us to wait; its other form, a date, is not used by storage."""
-    try:
-        seconds = float(response.http_response.headers.get("Retry-After", ""))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None
