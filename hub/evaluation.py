@@ -10,7 +10,7 @@ is that the loop goes on meanwhile:
   costs more than nearly all of them take. One that needs more begins again in the thread.
 - All else goes to one thread. A second would only compete for the same interpreter lock, with the loop too. While it
   works, the thread lets go of that lock about twice a millisecond. Left to itself Python would keep it for five, and
-  the loop needs it back after every single read and write: it gets ten times as much done this way.
+  the loop needs it back after every single read and write: it gets at least twice as much done this way.
 
 Time is the thread's own processor time, so that a busy machine does not make an innocent expression fail.
 """

@@ -140,13 +140,10 @@ class _Hooks:
 
     def _object(self, pairs: list[tuple[str, object]]) -> object:
         found = dict(pairs)
-        return (
-            found
-            if len(found) == len(pairs)
-            else self._refuse(
-                "this key appears twice; a key appears once in an object", _first_repeated([key for key, _ in pairs])
-            )
-        )
+        if len(found) == len(pairs):
+            return found
+        twice = _first_repeated([key for key, _ in pairs])
+        return self._refuse("this key appears twice; a key appears once in an object", twice)
 
     def _integer(self, digits: str) -> object:
         # The length goes first: Python refuses to convert very long numbers, with an error of its own.
