@@ -41,6 +41,7 @@ DEFAULT_PORT = 7071
 GRACE_SECONDS = 5.0  # for running invocations, when the host is told to stop
 HTTP_SECONDS = 230.0
 FLUSH_SECONDS = 1.0  # for answers that are being written when the grace is over
+LINGER_SECONDS = 2.0  # for who is still sending a body that was refused: a reset would lose the answer
 THREADS_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
 # What Kestrel accepts: a request line of 8 KiB, 32 KiB of headers, 100 of them.
 _LINE_BYTES, _HEADER_BYTES, _HEADERS = 8192, 32768, 100
@@ -153,6 +154,7 @@ class FunctionsHost:
             self._front.handle,
             auto_decompress=False,  # the bytes of a body are what a signature was made over
             access_log=None,  # addresses hold keys
+            lingering_time=LINGER_SECONDS,
             max_line_size=_LINE_BYTES,
             max_field_size=_HEADER_BYTES,
             max_headers=_HEADERS,

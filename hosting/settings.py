@@ -45,15 +45,21 @@ def read_local_settings(path: Path) -> LocalSettings:
         if value is not None and not isinstance(value, str):
             raise BadSettings(f'{path.name}: the value of "{name}" must be a string or null')
     host = _object(document, "Host", path)
+    port = host.get("LocalHttpPort")
+    if port is not None and (not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535):
+        raise BadSettings(f'{path.name}: "LocalHttpPort" must be a number from 0 to 65535')
     return LocalSettings(
         values={name: value for name, value in values.items() if value is not None},
-        port=host.get("LocalHttpPort"),
-        cors=_cors(host),
+        port=port,
+        cors=_cors(host, path),
     )
 
 
-def _cors(host: Mapping[str, Any]) -> Cors:
-    origins = tuple(each.strip().rstrip("/") for each in host.get("CORS", "").split(",") if each.strip())
+def _cors(host: Mapping[str, Any], path: Path) -> Cors:
+    listed = host.get("CORS") or ""
+    if not isinstance(listed, str):
+        raise BadSettings(f'{path.name}: "CORS" must be a string: origins with commas between, or *')
+    origins = tuple(each.strip().rstrip("/") for each in listed.split(",") if each.strip())
     return Cors(origins, bool(host.get("CORSCredentials", False)))
 
 

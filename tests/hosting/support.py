@@ -78,6 +78,11 @@ async def ask(
 
 async def send(url: str, raw: bytes) -> Reply:
     """Send these bytes, and read the answer to the end of the connection."""
+    return parse_reply(await exchange(url, raw))
+
+
+async def exchange(url: str, raw: bytes) -> bytes:
+    """Send these bytes; answers all that came back until the connection was closed."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
@@ -88,7 +93,7 @@ async def send(url: str, raw: bytes) -> Reply:
     finally:
         writer.close()
     await writer.wait_closed()
-    return parse_reply(received)
+    return received
 
 
 def parse_reply(received: bytes) -> Reply:
