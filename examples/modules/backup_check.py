@@ -1,5 +1,7 @@
 """Checks that a backup is fresh; and the failure handler that writes down what is wrong."""
 
+from __future__ import annotations
+
 import json
 import time
 from datetime import datetime, timezone

@@ -1,5 +1,7 @@
 """Reports disk and memory of the machine it runs on, and warns when a disk is nearly full."""
 
+from __future__ import annotations
+
 import os
 import platform
 import shutil

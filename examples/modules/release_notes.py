@@ -1,5 +1,7 @@
 """Writes a release note from the commits of a push, and archives notes by repository and month."""
 
+from __future__ import annotations
+
 import json
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +17,8 @@ def write(payload: Any, params: dict[str, Any], context: Context) -> dict[str, A
         raise Warn("the push holds no commits: nothing to note", code="NO_COMMITS")
     repository, branch = params["repository"], params["branch"].removeprefix("refs/heads/")
     print(f"{len(commits)} commit(s) on {repository} {branch}")
-    lines = [f"# {repository}: {branch}", "", *(entry(commit) for commit in commits), "", f"Compare: {params['compare']}"]
+    entries = [entry(commit) for commit in commits]
+    lines = [f"# {repository}: {branch}", "", *entries, "", f"Compare: {params['compare']}"]
     return {"repository": repository, "branch": branch, "commits": len(commits), "note": "\n".join(lines) + "\n"}
 
 

@@ -1,0 +1,143 @@
+"""The whole platform as `make run` starts it, in a folder and on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from hosting.hub_client import HubClient
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0
+END_SECONDS = 90.0
+"""Deadlines for what takes seconds: a busy machine is slow, and a hanging test must say so."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Platform:
+    """Starts, stops, and loses parts. Use it in a `with` block."""
+
+    home: Path
+    storage: str = "embedded"
+    port: int = field(default_factory=free_port)
+    output: list[str] = field(default_factory=list)
+    _process: subprocess.Popen[str] | None = None
+    _reader: threading.Thread | None = None
+
+    def start(self) -> Self:
+        """Start, and return when it is ready."""
+        environ = {**os.environ, "NEXOMATIC_HOME": str(self.home), "NEXOMATIC_PORT": str(self.port)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hosting.run", "--storage", self.storage],
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.until(lambda: self.ready_file.exists() or self._ended(), START_SECONDS)
+        assert self.ready_file.exists(), f"it did not start:\n{''.join(self.output)}{self.log()}"
+        return self
+
+    def stop(self) -> int:
+        """Ctrl-C, and the exit code."""
+        assert self._process is not None
+        assert self._reader is not None
+        self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(END_SECONDS)
+        self._reader.join(END_SECONDS)
+        return code
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+
+    @property
+    def ready_file(self) -> Path:
+        return self.home / "ready.json"
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.ready_file.read_text())
+        return document
+
+    @property
+    def client(self) -> HubClient:
+        return HubClient(self.ready["url"], self.ready["token"])
+
+    def pid(self, name: str) -> int:
+        """The process id of a part, as `ready.json` says it now."""
+        pid: int = self.ready["pids"][name]
+        return pid
+
+    def kill(self, name: str) -> int:
+        """kill -9; returns the pid that died."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def until_restarted(self, name: str, dead: int) -> None:
+        """Until the supervisor has started the part anew."""
+        self.until(lambda: self.ready["pids"].get(name, dead) != dead, START_SECONDS)
+
+    def final(self, event_id: str) -> dict[str, Any]:
+        """The event, once it is final."""
+        found: dict[str, Any] = {}
+
+        def ended() -> bool:
+            found.update(self.client.get(f"/api/events/{event_id}") or {})
+            return found.get("finished_at") is not None
+
+        self.until(ended, END_SECONDS)
+        return found
+
+    def until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Until it is so; fails after a deadline, with the log."""
+        deadline = time.monotonic() + seconds
+        while not _quietly(condition):
+            assert time.monotonic() < deadline, f"not within {seconds:g} s:\n{self.log()}"
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        """What the processes wrote."""
+        files = sorted((self.home / "logs").glob("*")) if (self.home / "logs").exists() else []
+        return "".join(file.read_text(errors="replace")[-20_000:] for file in files)
+
+    def _ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self.output.extend(self._process.stdout)
+        self._process.stdout.close()
+
+
+def _quietly(condition: Callable[[], bool]) -> bool:
+    """Whether it is so; while a part is away, not yet."""
+    try:
+        return condition()
+    except (OSError, json.JSONDecodeError, KeyError):
+        return False

@@ -1,0 +1,172 @@
+"""The main job on real processes: what a new user meets first."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+import requests
+
+from hosting.hub_client import address
+from tests.e2e.conftest import MODULES, configure
+from tests.e2e.local_platform import ROOT, Platform
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("storage", ["embedded", pytest.param("azurite", marks=pytest.mark.azurite)])
+def test_make_run_shows_a_real_delivery_and_goes_on_where_it_stopped(tmp_path: Path, storage: str) -> None:
+    first = Platform(tmp_path / "home", storage)
+    with first:
+        ready = first.ready
+        assert stat.S_IMODE(first.ready_file.stat().st_mode) == 0o600
+        assert set(ready["pids"]) >= {"hub", "sink"}
+        assert all(Path(f"/proc/{pid}").exists() for pid in ready["pids"].values())
+        events = first.client.get("/api/events")["items"]
+        assert first.stop() == 0
+    printed = "".join(first.output)
+    assert "RELEASE_NOTE on local: SUCCESS" in printed
+    assert "RELEASE_NOTE_ARCHIVE on local: SUCCESS" in printed
+    assert "Initial commit (Codertocat" in printed
+    assert ready["token"] not in printed
+    assert not first.ready_file.exists()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in ready["pids"].values())
+
+    second = Platform(tmp_path / "home", storage)
+    with second:
+        assert second.ready["token"] == ready["token"]
+        again = second.client.get("/api/events")["items"]
+    assert {each["id"] for each in events} < {each["id"] for each in again}
+    assert "loaded from examples/" not in "".join(second.output), "what is there is left as it is"
+
+
+def test_a_webhook_is_answered_with_where_to_ask(platform: Platform) -> None:
+    url = platform.client.get(address("sources", "machine-report"))["url"]
+
+    answer = requests.post(url, json={"disk": "/"}, timeout=10)
+
+    assert answer.status_code == 202
+    said = answer.json()
+    platform.final(said["event_id"])
+    status = requests.get(said["status_url"], timeout=10).json()
+    assert status["event_id"] == said["event_id"]
+    assert status["state"] in ("SUCCESS", "WARNING")
+    assert set(status) == {"event_id", "state", "result_code", "finished_at"}
+    forged = said["status_url"][:-4] + "AAAA"
+    assert requests.get(forged, timeout=10).status_code == 404
+
+
+def test_a_failing_job_runs_its_failure_handler(platform: Platform) -> None:
+    fired = platform.client.post("/api/events", {"event_type": "BACKUP_CHECK"})
+
+    event = platform.final(fired["id"])
+
+    assert (event["state"], event["result_code"], len(event["attempts"])) == ("ERROR", "NoBackup", 2)
+    handler = platform.final(event["follow_on"])
+    assert (handler["event_type"], handler["state"]) == ("BACKUP_INCIDENT", "SUCCESS")
+    (line,) = (platform.home / "output/incidents.jsonl").read_text().splitlines()
+    assert json.loads(line)["event"] == event["id"]
+    lines = platform.client.get(f"/api/events/{event['id']}/logs")
+    assert lines["complete"]
+    assert any("NoBackup" in each["text"] for each in lines["lines"])
+
+
+def test_limits_are_refused_with_words(platform: Platform) -> None:
+    url = platform.client.get(address("sources", "machine-report"))["url"]
+    largest = b'"' + b"x" * (4 * 1024 * 1024 - 2) + b'"'
+    as_json = {"Content-Type": "application/json"}
+
+    fits = requests.post(url, data=largest, headers=as_json, timeout=30)
+    too_large = requests.post(url, data=largest + b" ", headers=as_json, timeout=30)
+    invalid = requests.post(url, data=b'{"a": 1,\n "a": 2}', headers=as_json, timeout=10)
+    chunked = requests.post(url, data=iter([b"{}"]), headers=as_json, timeout=10)
+    encoded = requests.post(url, data=b"{}", headers={**as_json, "Content-Encoding": "gzip"}, timeout=10)
+
+    assert fits.status_code == 202
+    assert platform.final(fits.json()["event_id"])["state"] in ("SUCCESS", "WARNING")
+    assert (too_large.status_code, chunked.status_code, encoded.status_code) == (413, 411, 415)
+    assert invalid.status_code == 400
+    assert "line 2" in invalid.json()["detail"] or "/a" in invalid.json()["detail"]
+
+
+def test_a_second_platform_on_the_same_data_is_refused_with_words(platform: Platform) -> None:
+    second = Platform(platform.home)
+    with pytest.raises(AssertionError, match="did not start"):
+        second.start()
+    assert platform.client.get("/api/events") is not None
+
+
+def test_a_killed_sink_hands_back_and_the_history_says_so(platform: Platform, tmp_path: Path) -> None:
+    configure(platform, "TALLY", "tally:mark")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    fired = platform.client.post(
+        "/api/events", {"event_type": "TALLY", "payload": {"folder": str(marks), "seconds": 5}}
+    )
+    started = marks / f"{fired['id']}.1.started"
+    platform.until(lambda: started.exists() and started.read_text() != "", 60)
+    child = int(started.read_text())
+
+    dead = platform.kill("sink")
+
+    platform.until_restarted("sink", dead)
+    event = platform.final(fired["id"])
+    assert event["state"] == "SUCCESS"
+    assert [each["outcome"] for each in event["attempts"]] == ["RETURNED", "SUCCESS"]
+    assert not (marks / f"{fired['id']}.1.done").exists(), "what the dead sink left running was killed"
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_a_killed_hub_loses_no_acknowledged_event(platform: Platform, tmp_path: Path) -> None:
+    configure(platform, "TALLY", "tally:mark")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    acknowledged: list[str] = []
+    for number in range(60):
+        if number in (15, 40):
+            dead = platform.kill("hub")
+        try:
+            fired = platform.client.post("/api/events", {"event_type": "TALLY", "payload": {"folder": str(marks)}})
+            acknowledged.append(fired["id"])
+        except (requests.ConnectionError, requests.Timeout):
+            platform.until_restarted("hub", dead)
+            platform.until(lambda: platform.client.get("/api/health") is not None, 60)
+
+    events = [platform.final(event_id) for event_id in acknowledged]
+
+    assert len(acknowledged) >= 55
+    assert {each["state"] for each in events} == {"SUCCESS"}
+    for event in events:
+        outcomes = [each["outcome"] for each in event["attempts"]]
+        assert outcomes[-1] == "SUCCESS"
+        assert (marks / f"{event['id']}.{len(outcomes)}.done").exists()
+        assert set(outcomes[:-1]) <= {"LOST", "RETURNED", "NOT_STARTED"}
+
+
+def test_a_sink_that_is_told_to_stop_ends_its_work_first(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(MODULES, home / "modules")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    platform = Platform(home)
+    with platform:
+        configure(platform, "TALLY", "tally:mark")
+        fired = platform.client.post(
+            "/api/events", {"event_type": "TALLY", "payload": {"folder": str(marks), "seconds": 2}}
+        )
+        platform.until((marks / f"{fired['id']}.1.started").exists, 60)
+        os.kill(platform.pid("sink"), 15)
+        event = platform.final(fired["id"])
+    assert [each["outcome"] for each in event["attempts"]] == ["SUCCESS"]
+
+
+def test_the_example_delivery_is_what_github_recorded() -> None:
+    package = ROOT / "node_modules/@octokit/webhooks-examples/api.github.com/index.json"
+    recorded = [
+        example for kind in json.loads(package.read_text()) if kind["name"] == "push" for example in kind["examples"]
+    ]
+    assert json.loads((ROOT / "examples/deliveries/github-push.json").read_text()) in recorded
