@@ -1,0 +1,102 @@
+"""Who may call what: the one table. A route that is not here is closed to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from hub.errors import NotAllowed, NotAuthenticated
+from hub.model.people import Role
+from hub.model.sink import Sink
+from hub.people.identity import Anonymous, Caller, Person
+
+
+class Access(StrEnum):
+    """The least that a caller must be."""
+
+    ANYBODY = "anybody"
+    """Whoever has the address; the route itself asks for a key or a token where it needs one."""
+    SINK = "sink"
+    """An enrolled sink. No person, whatever their role, speaks for a sink."""
+    VIEWER = "viewer"
+    ADMIN = "admin"
+    """Admins may do what viewers may."""
+
+
+ROUTES: Final[Mapping[str, Access]] = {
+    "POST /hooks/{key}": Access.ANYBODY,
+    "PUT /hooks/{key}": Access.ANYBODY,
+    "GET /hooks/status/{id}": Access.ANYBODY,
+    "POST /agent/enroll": Access.ANYBODY,
+    "POST /agent/poll": Access.SINK,
+    "POST /agent/events/{id}/renew": Access.SINK,
+    "POST /agent/events/{id}/logs": Access.SINK,
+    "POST /agent/events/{id}/result": Access.SINK,
+    "GET /": Access.ANYBODY,
+    "GET /api/health": Access.ANYBODY,
+    "GET /api/me": Access.VIEWER,
+    "GET /api/openapi.json": Access.VIEWER,
+    "GET /api/events": Access.VIEWER,
+    "POST /api/events": Access.ADMIN,
+    "GET /api/events/{id}": Access.VIEWER,
+    "GET /api/events/{id}/logs": Access.VIEWER,
+    "POST /api/events/{id}/cancel": Access.ADMIN,
+    "GET /api/configuration": Access.VIEWER,
+    "PUT /api/configuration": Access.ADMIN,
+    "GET /api/sink-types": Access.VIEWER,
+    "GET /api/sink-types/{name}": Access.VIEWER,
+    "PUT /api/sink-types/{name}": Access.ADMIN,
+    "PATCH /api/sink-types/{name}": Access.ADMIN,
+    "DELETE /api/sink-types/{name}": Access.ADMIN,
+    "GET /api/actions": Access.VIEWER,
+    "GET /api/actions/{name}": Access.VIEWER,
+    "PUT /api/actions/{name}": Access.ADMIN,
+    "PATCH /api/actions/{name}": Access.ADMIN,
+    "DELETE /api/actions/{name}": Access.ADMIN,
+    "GET /api/event-types": Access.VIEWER,
+    "GET /api/event-types/{name}": Access.VIEWER,
+    "PUT /api/event-types/{name}": Access.ADMIN,
+    "PATCH /api/event-types/{name}": Access.ADMIN,
+    "DELETE /api/event-types/{name}": Access.ADMIN,
+    "GET /api/sources": Access.VIEWER,
+    "GET /api/sources/{name}": Access.VIEWER,
+    "PUT /api/sources/{name}": Access.ADMIN,
+    "PATCH /api/sources/{name}": Access.ADMIN,
+    "DELETE /api/sources/{name}": Access.ADMIN,
+    "POST /api/sources/{name}/rotate-key": Access.ADMIN,
+    "GET /api/sinks": Access.VIEWER,
+    "GET /api/sinks/{name}": Access.VIEWER,
+    "DELETE /api/sinks/{name}": Access.ADMIN,
+    "GET /api/tokens": Access.ADMIN,
+    "POST /api/tokens": Access.ADMIN,
+    "DELETE /api/tokens/{name}": Access.ADMIN,
+    "GET /api/enrolments": Access.ADMIN,
+    "POST /api/enrolments": Access.ADMIN,
+    "DELETE /api/enrolments/{id}": Access.ADMIN,
+}
+"""Method and route template. Parameters are named here as they are in the code."""
+
+
+def require(route: str, caller: Caller) -> None:
+    """Raises `NotAuthenticated` for who has said nothing of themselves, `NotAllowed` for who is not enough."""
+    access = ROUTES.get(route)
+    if access is Access.ANYBODY:
+        return
+    if isinstance(caller, Anonymous):
+        raise NotAuthenticated
+    if access is None or not _enough(access, caller):
+        raise NotAllowed(f"this needs {_WORDS.get(access, 'what nobody has')}")
+
+
+def _enough(access: Access, caller: Caller) -> bool:
+    if access is Access.SINK:
+        return isinstance(caller, Sink)
+    return isinstance(caller, Person) and (caller.role is Role.ADMIN or access is Access.VIEWER)
+
+
+_WORDS: Final[Mapping[Access | None, str]] = {
+    Access.SINK: "a sink's credential",
+    Access.VIEWER: "the token of a viewer or an admin",
+    Access.ADMIN: "the token of an admin",
+}

@@ -1,0 +1,196 @@
+"""Listing events: in order, over hours and shards, a page at a time, within its budget."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hub.life import listing
+from hub.life.listing import Listing, Wanted
+from hub.model.configuration import SourceKind
+from hub.model.event import Content, Event, State
+from hub.rules import ids
+from hub.rules.partitions import partition_of
+from hub.storage.embedded import open_embedded
+from hub.storage.events import EventRows
+from hub.storage.partition_index import PartitionIndex
+from hub.storage.ports import Storage
+from tests.unit.configuring import BEGIN, StepClock
+
+HOUR = timedelta(hours=1)
+MARGIN = timedelta(seconds=5)
+
+
+class Book:
+    """Events in memory, and their list."""
+
+    def __init__(self, storage: Storage, clock: StepClock) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.rows = EventRows(storage.tables)
+        self.partitions = PartitionIndex(storage.tables)
+        self.listing = Listing(storage.tables, self.partitions, clock, MARGIN)
+        self.draw = random.Random(7)
+
+    async def add(self, at: datetime, shards: int = 1, **fields: object) -> Event:
+        event_id = ids.new(at, self.draw.getrandbits(128), shards)
+        event = Event.model_validate(
+            {
+                "id": event_id,
+                "event_type": "GO",
+                "sink_type": "P",
+                "queue": "q",
+                "source_kind": SourceKind.WEBHOOK,
+                "payload": Content(size=2, inline=b"{}"),
+                "created_at": at,
+                "root_id": event_id,
+                **fields,
+            }
+        )
+        await self.rows.insert(event)
+        await self.partitions.register(partition_of(event_id))
+        return event
+
+    async def all(self, wanted: Wanted = Wanted(), limit: int = 7) -> list[str]:  # noqa: B008 - frozen
+        """Every page, one after another."""
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = await self.listing.page(wanted, after=after, limit=limit)
+            found += [each.id for each in page.items]
+            if page.reached is None:
+                return found
+            assert after is None or page.reached < after
+            after = page.reached
+
+
+@pytest.fixture
+async def book() -> AsyncIterator[Book]:
+    clock = StepClock()
+    storage = open_embedded(None, clock)
+    await storage.prepare()
+    yield Book(storage, clock)
+    await storage.close()
+
+
+async def test_nothing_is_an_empty_page(book: Book) -> None:
+    page = await book.listing.page(Wanted())
+    assert page.items == []
+    assert page.reached is None
+
+
+@pytest.mark.parametrize("shards", [1, 3, 32])
+@pytest.mark.parametrize("limit", [1, 7, 100])
+async def test_newest_first_over_hours_and_shards(book: Book, shards: int, limit: int) -> None:
+    made = [await book.add(BEGIN - timedelta(minutes=17 * number), shards) for number in range(60)]
+    assert await book.all(limit=limit) == sorted((each.id for each in made), reverse=True)
+
+
+async def test_shards_of_one_hour_are_merged_when_none_is_read_to_its_end(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_FIRST_ROWS", 6)
+    monkeypatch.setattr(listing, "_FEWEST", 2)
+    made = [await book.add(BEGIN + timedelta(seconds=number), 3) for number in range(50)]
+    assert await book.all() == sorted((each.id for each in made), reverse=True)
+
+
+async def test_an_index_that_is_longer_than_a_page(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest_first = book.partitions.newest_first
+
+    async def short(**bounds: object) -> object:
+        return (await newest_first(**bounds))[:10]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(listing, "_PAGE", 10)
+    monkeypatch.setattr(book.partitions, "newest_first", short)
+    made = [await book.add(BEGIN - timedelta(minutes=11 * number), 4) for number in range(80)]
+    assert await book.all(limit=100) == sorted((each.id for each in made), reverse=True)
+
+
+async def test_reads_about_two_thousand_rows_and_says_how_far_it_came(book: Book) -> None:
+    made = [await book.add(BEGIN + timedelta(milliseconds=number)) for number in range(2300)]
+    oldest = await book.add(BEGIN - HOUR, event_type="RARE")
+    page = await book.listing.page(Wanted(event_type="rare"))
+    assert page.items == []
+    assert page.reached == made[2300 - listing.MOST_ROWS].id
+    rest = await book.listing.page(Wanted(event_type="rare"), after=page.reached)
+    assert [each.id for each in rest.items] == [oldest.id]
+    assert rest.reached is None
+
+
+async def test_begins_no_read_when_its_second_is_over(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [await book.add(BEGIN - HOUR * number) for number in range(10)]
+    query = book.storage.tables.query
+
+    async def slow(*arguments: object, **options: object) -> object:
+        book.clock.seconds += 0.4
+        return await query(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(book.storage.tables, "query", slow)
+    page = await book.listing.page(Wanted(), limit=50)
+    assert [each.id for each in page.items] == [each.id for each in made[:2]]
+    assert page.reached is not None
+    assert await book.all(limit=50) == [each.id for each in made]
+
+
+class TestFilters:
+    @pytest.fixture
+    async def events(self, book: Book) -> dict[str, Event]:
+        lease: dict[str, Any] = {"state": State.RUNNING, "sink": "Box", "claim_id": "c", "attempt": 1}
+        return {
+            "queued": await book.add(BEGIN, source="hook", correlation_id="order-7"),
+            "running": await book.add(BEGIN - HOUR, **lease, lease_until=BEGIN),
+            "lost": await book.add(BEGIN - HOUR * 2, **lease, lease_until=BEGIN - MARGIN),
+            "failed": await book.add(
+                BEGIN - HOUR * 3, state=State.ERROR, result_code="DISK_FULL", result_message="no room on C:"
+            ),
+            "done": await book.add(BEGIN - HOUR * 4, state=State.SUCCESS, event_type="CLEAN", sink="Box"),
+        }
+
+    @pytest.mark.parametrize(
+        ("wanted", "names"),
+        [
+            (Wanted(), "queued running lost failed done"),
+            (Wanted(states=frozenset({State.QUEUED})), "queued lost"),
+            (Wanted(states=frozenset({State.RUNNING})), "running"),
+            (Wanted(states=frozenset({State.ERROR})), "failed"),
+            (Wanted(states=frozenset({State.ERROR, State.QUEUED})), "queued lost failed"),
+            (Wanted(event_type="clean"), "done"),
+            (Wanted(source="HOOK"), "queued"),
+            (Wanted(sink="box"), "running lost done"),
+            (Wanted(begin=BEGIN - HOUR * 2), "queued running lost"),
+            (Wanted(end=BEGIN - HOUR * 2), "failed done"),
+            (Wanted(begin=BEGIN - HOUR * 3, end=BEGIN - HOUR), "lost failed"),
+            (Wanted(search="order-7"), "queued"),
+            (Wanted(search="order"), ""),
+            (Wanted(search="disk_f"), "failed"),
+            (Wanted(search="ROOM"), "failed"),
+            (Wanted(search="box", states=frozenset({State.SUCCESS})), "done"),
+            (Wanted(search="cLEAn"), "done"),
+        ],
+    )
+    async def test_of_every_kind(self, book: Book, events: dict[str, Event], wanted: Wanted, names: str) -> None:
+        assert await book.all(wanted) == [events[name].id for name in names.split()]
+
+    async def test_an_id_is_read_at_once(self, book: Book, events: dict[str, Event]) -> None:
+        wanted = Wanted(search=events["done"].id.lower())
+        assert await book.all(wanted) == [events["done"].id]
+        assert await book.all(Wanted(search=events["done"].id, states=frozenset({State.ERROR}))) == []
+        assert await book.all(Wanted(search=ids.new(BEGIN, 5, 1))) == []
+
+    async def test_what_a_dead_sink_holds_is_shown_as_queued(self, book: Book, events: dict[str, Event]) -> None:
+        page = await book.listing.page(Wanted())
+        shown = {each.id: each.state for each in page.items}
+        assert shown[events["lost"].id] is State.QUEUED
+        assert shown[events["running"].id] is State.RUNNING
+
+
+async def test_a_line_reads_no_payload(book: Book) -> None:
+    await book.add(BEGIN, payload=Content(size=9000, inline=b"x" * 9000), result_code="OK")
+    (row,) = (await book.listing.page(Wanted())).items
+    assert (row.result_code, row.created_at, row.source_kind) == ("OK", BEGIN, SourceKind.WEBHOOK)
+    assert row.created_at.tzinfo is UTC
