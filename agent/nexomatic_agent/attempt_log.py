@@ -47,6 +47,7 @@ class AttemptLog:
         self._waiting_bytes = 0
         self._next = 1
         self._kept_bytes = 0
+        self._written_lines = 0
         self._cut_lines = 0
 
     def feed(self, stream: str, data: bytes) -> None:
@@ -65,9 +66,7 @@ class AttemptLog:
             for stream, splitter in self._splitters.items():
                 self._take(stream, splitter.finish())
             if self._cut_lines:
-                text = (
-                    f"[log cut: {self._cut_lines} more lines were not kept; {self._next - 1 + self._cut_lines} in all]"
-                )
+                text = f"[log cut: {self._cut_lines} more lines were not kept; {self._written_lines} in all]"
                 self._keep("agent", "WARNING", text, self._now())
 
     @property
@@ -126,6 +125,7 @@ class AttemptLog:
 
     def _take_part(self, stream: str, level: str, text: str, now: str) -> None:
         self._tail.append(text)
+        self._written_lines += 1
         if self._cut_lines:
             self._cut_lines += 1
         elif self._kept_bytes + len(text) + LINE_BYTES > self._limits.attempt_bytes:

@@ -25,7 +25,7 @@ class Masker:
             shapes.update(_shapes(value))
         # The longest first: of two values that begin alike, the longer is taken out whole.
         ordered = sorted(shapes, key=lambda shape: (-len(shape), shape))
-        self._pattern = re.compile(b"|".join(map(re.escape, ordered))) if ordered else None
+        self._pattern = re.compile(b"|".join(map(_pattern, ordered))) if ordered else None
         self._longest = len(ordered[0]) if ordered else 0
 
     def mask_bytes(self, data: bytes) -> bytes:
@@ -107,6 +107,9 @@ def _base64_shapes(raw: bytes) -> Iterable[bytes]:
 def _url_shapes(raw: bytes) -> Iterable[bytes]:
     for encode in (quote, quote_plus):
         for safe in ("", "/"):
-            shape = encode(raw, safe=safe)
-            yield shape.encode()
-            yield re.sub("%[0-9A-F]{2}", lambda found: found.group().lower(), shape).encode()
+            yield encode(raw, safe=safe).encode()
+
+
+def _pattern(shape: bytes) -> bytes:
+    """The shape as an expression; the digits of a URL's escapes in either case."""
+    return re.sub(rb"%[0-9A-F]{2}", rb"(?i:\g<0>)", re.escape(shape))

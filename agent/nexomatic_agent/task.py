@@ -286,7 +286,7 @@ class Task:
     def _due_call(self, now: float) -> List[Intent]:
         renew_at, chunk_at = self._calls_at()
         renew = renew_at is not None and now >= renew_at
-        if chunk_at is not None and now >= chunk_at:
+        if chunk_at is not None and (renew or now >= chunk_at):  # a renewal takes along what waits
             self.call = Call.CHUNK
             return [SendChunk(self.token, renew)]
         if renew:

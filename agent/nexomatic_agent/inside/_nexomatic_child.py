@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEVELS = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
 LONGEST_MESSAGE = 4000
-STANDARD = getattr(sys, "stdlib_module_names", frozenset())
+STANDARD: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
 TERMINATED = 143
 """The exit code of a task that was interrupted and ended in order."""
 

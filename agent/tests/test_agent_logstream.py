@@ -1,0 +1,76 @@
+"""Bytes to lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nexomatic_agent.logstream import CONTINUED, CONTINUES, LineSplitter, marked_parts
+from nexomatic_agent.masking import Masker
+
+
+def split(*pieces: bytes, limit: int = 65_536) -> list[str]:
+    splitter = LineSplitter(limit, Masker())
+    return [line for piece in pieces for line in splitter.feed(piece)] + splitter.finish()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "lines"),
+    [
+        ((b"",), []),
+        ((b"a\nb\n",), ["a", "b"]),
+        ((b"a\r\nb",), ["a", "b"]),
+        ((b"a", b"b", b"\n", b"\n"), ["ab", ""]),
+        ((b"caf\xc3", b"\xa9\n"), ["café"]),
+        ((b"\xff\xfe!\n",), ["\ufffd\ufffd!"]),
+        ((b"a\rb\n",), ["a\rb"]),
+    ],
+)
+def test_lines_come_whole_whatever_the_pieces(pieces: tuple[bytes, ...], lines: list[str]) -> None:
+    assert split(*pieces) == lines
+
+
+def test_a_long_line_is_split_with_visible_marks() -> None:
+    lines = split(b"x" * 1000 + b"\nshort\n", limit=300)
+    assert lines[-1] == "short"
+    assert all(len(line) <= 300 for line in lines)
+    assert all(line.endswith(CONTINUES) for line in lines[:-2])
+    assert all(line.startswith(CONTINUED) for line in lines[1:-1])
+    assert "".join(lines[:-1]).replace(CONTINUES, "").replace(CONTINUED, "") == "x" * 1000
+
+
+def test_a_split_does_not_go_through_a_character() -> None:
+    text = "ä" * 1000
+    assert "\ufffd" not in "".join(split(text.encode(), limit=301))
+
+
+@settings(deadline=None)
+@given(
+    text=st.text(st.characters(blacklist_characters="\r\n\x1e", blacklist_categories=["Cs"]), max_size=2000),
+    size=st.integers(1, 700),
+)
+def test_nothing_is_lost_or_made_up(text: str, size: int) -> None:
+    raw = text.encode()
+    lines = split(*(raw[at : at + size] for at in range(0, len(raw), size)), limit=256)
+    assert "".join(lines).replace(CONTINUES, "").replace(CONTINUED, "") == text
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("plain", [("stdout", "INFO", "plain")]),
+        ("\x1eWARNING\x1fcareful", [("stdout", "WARNING", "careful")]),
+        ("\x1estderr\x1foops", [("stderr", "ERROR", "oops")]),
+        ("\x1estderr DEBUG\x1fdetail", [("stderr", "DEBUG", "detail")]),
+        ("half\x1estderr\x1foops", [("stdout", "INFO", "half"), ("stderr", "ERROR", "oops")]),
+        ("\x1enot a mark\x1fx", [("stdout", "INFO", "\x1enot a mark\x1fx")]),
+        ("\x1eWARNING without end", [("stdout", "INFO", "\x1eWARNING without end")]),
+        ("\x1eINFO\x1fa\x1eb", [("stdout", "INFO", "a\x1eb")]),
+    ],
+)  # fmt: skip
+def test_marks_tell_stream_and_level(line: str, parts: list[tuple[str, str, str]]) -> None:
+    assert marked_parts(line, "stdout") == parts
+
+
+def test_a_plain_line_of_standard_error_is_an_error() -> None:
+    assert marked_parts("x", "stderr") == [("stderr", "ERROR", "x")]

@@ -1,0 +1,90 @@
+"""Secret values and the shapes in which they leak."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nexomatic_agent.logstream import LineSplitter
+from nexomatic_agent.masking import MASK, Masker
+
+SECRET = 's3cr3t/värde+& "x"'
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        SECRET,
+        f"token={SECRET}!",
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        quote(SECRET, safe="").replace("%C3%A4", "%c3%a4"),
+        json.dumps({"token": SECRET}),
+        json.dumps({"token": SECRET}, ensure_ascii=False),
+    ],
+)
+def test_a_value_is_masked_in_every_usual_shape(leak: str) -> None:
+    masked = Masker([SECRET]).mask_text(leak)
+    assert MASK in masked
+    assert "s3cr3t" not in masked
+    assert base64.b64encode(SECRET.encode()).decode()[4:-4] not in masked
+
+
+@settings(deadline=None)
+@given(
+    before=st.binary(max_size=9),
+    secret=st.text("abcdefgh0123456789", min_size=12, max_size=40),
+    after=st.binary(max_size=9),
+)
+def test_no_part_of_a_value_can_be_read_from_base64_around_it(before: bytes, secret: str, after: bytes) -> None:
+    """The characters left at its ends hold at most a byte of it each."""
+    encoded = base64.b64encode(before + secret.encode() + after).decode()
+    masked = Masker([secret]).mask_text(encoded)
+    assert MASK in masked
+    assert len(masked.replace(MASK, "")) <= len(base64.b64encode(before + after)) + 8
+
+
+@pytest.mark.parametrize("value", ["", "a", "abc"])
+def test_a_value_too_short_to_be_secret_is_left_alone(value: str) -> None:
+    assert Masker([value]).mask_text("abc abc") == "abc abc"
+
+
+def test_the_longer_of_two_values_that_begin_alike_goes_whole() -> None:
+    assert Masker(["pass", "password"]).mask_text("password pass") == "*** ***"
+
+
+def test_each_line_of_a_key_file_is_masked() -> None:
+    key = "-----BEGIN KEY-----\nMIIBVgIBADANBgkq\nAAAA\n-----END KEY-----\n"
+    assert Masker([key]).mask_text("the key is MIIBVgIBADANBgkq, AAAA") == "the key is ***, AAAA"
+
+
+def test_results_are_masked_names_and_all() -> None:
+    document = {"a": ["x hunter22", 1, None, {"hunter22": True}]}
+    assert Masker(["hunter22"]).mask_document(document) == {"a": ["x ***", 1, None, {"***": True}]}
+
+
+@settings(deadline=None)
+@given(
+    data=st.data(),
+    secrets=st.lists(st.text("abc", min_size=4, max_size=30), min_size=1, max_size=3),
+)
+def test_no_cut_of_a_long_line_lets_a_value_through(data: st.DataObject, secrets: list[str]) -> None:
+    filler = st.text("xyz", max_size=300)
+    text = "".join(data.draw(st.lists(filler | st.sampled_from(secrets), max_size=12)))
+    splitter = LineSplitter(256, Masker(secrets))
+    raw, sizes = text.encode(), data.draw(st.lists(st.integers(1, 200), min_size=1, max_size=5))
+    lines: list[str] = []
+    while raw:
+        for size in sizes:
+            lines += splitter.feed(raw[:size])
+            raw = raw[size:]
+    lines += splitter.finish()
+    whole = "".join(line.replace(" [the line goes on]", "").replace("[the line goes on] ", "") for line in lines)
+    assert whole == Masker(secrets).mask_text(text)

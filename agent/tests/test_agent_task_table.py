@@ -1,0 +1,274 @@
+"""The state machine, every phase met by every happening. What the table leaves out changes nothing."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+import pytest
+from nexomatic_agent import happenings as told
+from nexomatic_agent import intents as asked
+from nexomatic_agent.intents import Call, StopReason, TaskResult
+from nexomatic_agent.task import Phase, Task
+
+SUCCESS = TaskResult("SUCCESS", data=1)
+
+
+def a_task(confirm: bool = False) -> Task:
+    return Task("event", "token", lease_seconds=30.0, timeout_seconds=100.0, confirm=confirm)
+
+
+def new() -> Task:
+    task = a_task()
+    task.begin(0.0)
+    return task
+
+
+def confirming() -> Task:
+    """Its confirming renewal is in flight."""
+    task = a_task(confirm=True)
+    task.begin(0.0)
+    assert task.handle(told.Journaled(), 0.0) == [asked.SendRenewal("token")]
+    return task
+
+
+def starting() -> Task:
+    task = new()
+    task.handle(told.Journaled(), 0.0)
+    return task
+
+
+def running() -> Task:
+    task = starting()
+    task.handle(told.Started(), 0.0)
+    return task
+
+
+def stopping() -> Task:
+    task = running()
+    task.handle(told.HandBack(), 0.0)
+    return task
+
+
+def spooling() -> Task:
+    task = running()
+    task.handle(told.Exited(SUCCESS, 0), 0.0)
+    return task
+
+
+def flushing() -> Task:
+    """A chunk of what is too much for the report is in flight."""
+    task = running()
+    task.handle(told.Exited(SUCCESS, 100_000), 0.0)
+    assert task.handle(told.Spooled(), 0.0) == [asked.SendChunk("token", renew=True)]
+    return task
+
+
+def reporting() -> Task:
+    task = spooling()
+    task.handle(told.Spooled(), 0.0)
+    return task
+
+
+def done() -> Task:
+    task = reporting()
+    task.handle(told.Recorded(), 0.0)
+    return task
+
+
+PHASES: dict[Phase, Callable[[], Task]] = {
+    Phase.NEW: new,
+    Phase.CONFIRMING: confirming,
+    Phase.STARTING: starting,
+    Phase.RUNNING: running,
+    Phase.STOPPING: stopping,
+    Phase.SPOOLING: spooling,
+    Phase.FLUSHING: flushing,
+    Phase.REPORTING: reporting,
+    Phase.DONE: done,
+}
+
+RENEWED = told.Renewed("fresh", 30.0)
+HAPPENINGS: dict[str, object] = {
+    "journaled": told.Journaled(),
+    "journal failed": told.JournalFailed("disk full"),
+    "renewed": RENEWED,
+    "chunk stored": told.ChunkStored(0, RENEWED),
+    "chunk stored, much left": told.ChunkStored(100_000, RENEWED),
+    "renewal failed": told.CallFailed(Call.RENEW),
+    "chunk failed": told.CallFailed(Call.CHUNK),
+    "report failed": told.CallFailed(Call.REPORT),
+    "renewal refused": told.CallRefused(Call.RENEW, "no"),
+    "chunk refused": told.CallRefused(Call.CHUNK, "no"),
+    "chunk refused, much left": told.CallRefused(Call.CHUNK, "no", 100_000),
+    "report refused": told.CallRefused(Call.REPORT, "no"),
+    "renewal: lease over": told.LeaseRefused(Call.RENEW, "superseded"),
+    "chunk: lease over": told.LeaseRefused(Call.CHUNK, "superseded"),
+    "report: lease over": told.LeaseRefused(Call.REPORT, "superseded"),
+    "started": told.Started(),
+    "logged": told.Logged(10),
+    "logged a chunk": told.Logged(100_000),
+    "exited": told.Exited(SUCCESS, 0),
+    "spooled": told.Spooled(),
+    "recorded": told.Recorded(),
+    "cancel heard": told.CancelHeard(),
+    "hand back": told.HandBack(),
+    "tick": told.Tick(),
+}
+
+RETURNED_UNSTARTED = TaskResult("RETURNED", message="the agent was stopped", started=False)
+NO_DISK = TaskResult("RETURNED", message="the agent could not write to its disk: disk full", started=False)
+REFUSED = TaskResult("ERROR", "RESULT_REFUSED", "no")
+RETURNED = TaskResult("RETURNED", message="the agent was stopped", started=True)
+
+Move = tuple[list[object], Phase]
+MOVES: dict[tuple[Phase, str], Move] = {
+    (Phase.NEW, "journaled"): ([asked.StartChild()], Phase.STARTING),
+    (Phase.NEW, "journal failed"): ([asked.SendReport("token", NO_DISK)], Phase.REPORTING),
+    (Phase.NEW, "hand back"): ([asked.SendReport("token", RETURNED_UNSTARTED)], Phase.REPORTING),
+    (Phase.CONFIRMING, "journal failed"): ([asked.SendReport("token", NO_DISK)], Phase.REPORTING),
+    (Phase.CONFIRMING, "renewed"): ([asked.WriteJournal(started=True)], Phase.CONFIRMING),
+    (Phase.CONFIRMING, "renewal: lease over"): ([asked.Forget("superseded", None)], Phase.DONE),
+    (Phase.CONFIRMING, "hand back"): ([asked.SendReport("token", RETURNED_UNSTARTED)], Phase.REPORTING),
+    (Phase.STARTING, "started"): ([], Phase.RUNNING),
+    (Phase.STARTING, "logged a chunk"): ([asked.SendChunk("token", renew=False)], Phase.STARTING),
+    (Phase.STARTING, "exited"): ([asked.WriteSpool(SUCCESS)], Phase.SPOOLING),
+    (Phase.STARTING, "cancel heard"): ([asked.SendRenewal("token")], Phase.STARTING),
+    (Phase.STARTING, "hand back"): ([asked.StopChild(StopReason.HAND_BACK)], Phase.STOPPING),
+    (Phase.RUNNING, "logged a chunk"): ([asked.SendChunk("token", renew=False)], Phase.RUNNING),
+    (Phase.RUNNING, "exited"): ([asked.WriteSpool(SUCCESS)], Phase.SPOOLING),
+    (Phase.RUNNING, "cancel heard"): ([asked.SendRenewal("token")], Phase.RUNNING),
+    (Phase.RUNNING, "hand back"): ([asked.StopChild(StopReason.HAND_BACK)], Phase.STOPPING),
+    (Phase.STOPPING, "logged a chunk"): ([asked.SendChunk("token", renew=False)], Phase.STOPPING),
+    (Phase.STOPPING, "exited"): ([asked.WriteSpool(RETURNED)], Phase.SPOOLING),
+    (Phase.STOPPING, "cancel heard"): ([asked.SendRenewal("token")], Phase.STOPPING),
+    (Phase.SPOOLING, "spooled"): ([asked.SendReport("token", SUCCESS)], Phase.REPORTING),
+    (Phase.FLUSHING, "chunk stored"): ([asked.SendReport("fresh", SUCCESS)], Phase.REPORTING),
+    (Phase.FLUSHING, "chunk stored, much left"): ([asked.SendChunk("fresh", renew=True)], Phase.FLUSHING),
+    (Phase.FLUSHING, "chunk refused"): ([asked.SendReport("token", SUCCESS)], Phase.REPORTING),
+    (Phase.FLUSHING, "chunk refused, much left"): ([asked.SendChunk("token", renew=True)], Phase.FLUSHING),
+    (Phase.FLUSHING, "chunk: lease over"): ([asked.Forget("superseded", SUCCESS)], Phase.DONE),
+    (Phase.REPORTING, "recorded"): ([asked.Forget()], Phase.DONE),
+    (Phase.REPORTING, "report refused"): ([asked.SendReport("token", REFUSED)], Phase.REPORTING),
+    (Phase.REPORTING, "report: lease over"): ([asked.Forget("superseded", SUCCESS)], Phase.DONE),
+}
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("happening", HAPPENINGS)
+def test_every_phase_meets_every_happening(phase: Phase, happening: str) -> None:
+    task = PHASES[phase]()
+    assert task.phase is phase
+    intents, after = MOVES.get((phase, happening), ([], phase))
+    assert (task.handle(HAPPENINGS[happening], 0.0), task.phase) == (intents, after)
+
+
+def in_flight(call: Call) -> Task:
+    """A running task that waits for the answer to this call."""
+    task = running()
+    asks = {Call.RENEW: told.CancelHeard(), Call.CHUNK: told.Logged(100_000)}
+    task.handle(asks[call], 1.0)
+    assert task.call is call
+    return task
+
+
+@pytest.mark.parametrize("call", [Call.RENEW, Call.CHUNK])
+@pytest.mark.parametrize(
+    ("reason", "stop"),
+    [
+        ("superseded", StopReason.LEASE_LOST),
+        ("timed-out", StopReason.LEASE_LOST),
+        ("cancelled", StopReason.CANCELLED),
+    ],
+)
+def test_a_lost_lease_stops_the_child_and_reports_nothing(call: Call, reason: str, stop: StopReason) -> None:
+    task = in_flight(call)
+    assert task.handle(told.LeaseRefused(call, reason), 2.0) == [asked.StopChild(stop)]
+    assert task.handle(told.Logged(100_000), 3.0) == []
+    assert task.handle(told.Exited(SUCCESS, 5), 4.0) == [asked.Forget(reason, SUCCESS)]
+    assert task.phase is Phase.DONE
+
+
+def test_a_timeout_stops_the_child_and_reports_its_result() -> None:
+    task = running()
+    timed_out = TaskResult("ERROR", "TIMEOUT", "too long")
+    assert task.wake_at is not None
+    intents = task.handle(told.Tick(), 100.0)
+    assert asked.StopChild(StopReason.TIMEOUT) in intents
+    assert task.handle(told.Exited(timed_out, 0), 101.0) == [asked.WriteSpool(timed_out)]
+
+
+def test_nothing_starts_before_the_confirming_renewal_and_the_second_journal_entry() -> None:
+    task = a_task(confirm=True)
+    assert task.begin(0.0) == [asked.WriteJournal(started=False)]
+    assert task.handle(told.Journaled(), 0.0) == [asked.SendRenewal("token")]
+    assert task.handle(told.Journaled(), 0.0) == []
+    assert task.handle(RENEWED, 1.0) == [asked.WriteJournal(started=True)]
+    assert task.handle(told.Journaled(), 1.0) == [asked.StartChild()]
+
+
+def test_a_cancel_heard_while_an_older_answer_is_awaited_asks_again() -> None:
+    task = in_flight(Call.RENEW)
+    assert task.handle(told.CancelHeard(), 2.0) == []
+    assert task.handle(RENEWED, 2.0) == [asked.SendRenewal("fresh")]
+    assert task.handle(RENEWED, 2.0) == []
+
+
+def test_a_failed_call_is_repeated_at_most_five_seconds_apart() -> None:
+    task, now, waits = in_flight(Call.RENEW), 1.0, []
+    for _ in range(8):
+        task.handle(told.CallFailed(Call.RENEW), now)
+        assert task.wake_at is not None
+        waits.append(task.wake_at - now)
+        now = task.wake_at
+        assert task.handle(told.Tick(), now) == [asked.SendRenewal("token")]
+    assert waits == sorted(waits)
+    assert 0.3 < waits[0] < waits[-1] <= 5.0
+
+
+def test_refused_lines_do_not_hold_up_those_behind_them() -> None:
+    task = in_flight(Call.CHUNK)
+    assert task.handle(told.CallRefused(Call.CHUNK, "no", 70_000), 2.0) == [asked.SendChunk("token", renew=False)]
+
+
+def test_lines_wait_ten_seconds_or_one_while_somebody_reads() -> None:
+    task = running()
+    task.handle(told.Logged(10), 1.0)
+    task.handle(told.CancelHeard(), 1.0)
+    task.handle(told.ChunkStored(10, told.Renewed("fresh", 90.0)), 1.0)
+    assert task.handle(told.Tick(), 10.9) == []
+    assert task.handle(told.Tick(), 11.0) == [asked.SendChunk("fresh", renew=False)]
+    task.handle(told.ChunkStored(0), 11.0)
+    task.handle(told.Renewed("fresh", 90.0, watched=True), 12.0)
+    task.handle(told.Logged(10), 12.0)
+    assert task.handle(told.Tick(), 12.9) == []
+    assert task.handle(told.Tick(), 13.0) == [asked.SendChunk("fresh", renew=False)]
+
+
+def test_a_renewal_takes_along_the_lines_that_wait() -> None:
+    task = running()
+    task.handle(told.Logged(10), 1.0)
+    assert task.handle(told.Tick(), 9.9) == [asked.SendChunk("token", renew=True)]
+
+
+@pytest.mark.parametrize(
+    ("spooled", "pending", "expected"),
+    [
+        (SUCCESS, 0, asked.SendReport("token", SUCCESS)),
+        (SUCCESS, 100_000, asked.SendChunk("token", renew=True)),
+        (None, 0, asked.SendReport("token", TaskResult("RETURNED", message="the agent restarted", started=True))),
+    ],
+)
+def test_a_restarted_agent_delivers_or_hands_back(
+    spooled: Optional[TaskResult], pending: int, expected: object
+) -> None:
+    assert a_task().resume(spooled, True, pending) == [expected]
+
+
+def test_a_result_the_hub_will_not_take_is_reported_as_such_once() -> None:
+    task = reporting()
+    assert task.handle(told.CallRefused(Call.REPORT, "too large"), 1.0) == [
+        asked.SendReport("token", TaskResult("ERROR", "RESULT_REFUSED", "too large"))
+    ]
+    assert task.handle(told.CallRefused(Call.REPORT, "again"), 2.0) == [
+        asked.Forget("again", TaskResult("ERROR", "RESULT_REFUSED", "too large"))
+    ]
