@@ -13,7 +13,7 @@ from hosting.eventgrid import decode_event
 from hosting.hostjson import HostJson
 from hosting.indexing import EVENT_GRID, HTTP, QUEUE, TIMER, IndexedFunction
 from hosting.invocations import Invocations
-from hosting.queue_listener import decode_message
+from hosting.queue_messages import decode_message
 from hosting.timers import Timer
 
 VERSION = "4.1037.0"  # of the Functions host whose behaviour this one follows

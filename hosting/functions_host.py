@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -26,8 +26,6 @@ from hosting.hostjson import HostJson
 from hosting.indexing import QUEUE, TIMER, IndexedFunction
 from hosting.invocations import Invocations
 from hosting.keys import keys_from
-from hosting.queue_listener import Listener
-from hosting.queues import Queues
 from hosting.requests import BODY_LIMIT_SETTING, DEFAULT_BODY_LIMIT
 from hosting.retries import retry_policy, run_with_retries
 from hosting.routes import build_routes
@@ -36,6 +34,10 @@ from hosting.throttle import Throttle
 from hosting.timers import Clock, SystemClock, Timer, make_timer
 from hosting.watchdog import Watchdog
 from hosting.web import Front, Limits
+
+if TYPE_CHECKING:
+    from hosting.queue_listener import Listener
+    from hosting.queues import Queues
 
 DEFAULT_PORT = 7071
 GRACE_SECONDS = 5.0  # for running invocations, when the host is told to stop
@@ -77,10 +79,10 @@ class FunctionsHost:
         self.functions = tuple(replace(each, disabled=is_disabled(each.name, settings)) for each in functions)
         self.routes = build_routes(self.functions, host_json.http.route_prefix)
         self._keys = keys_from(settings, options.check_keys)
-        self._queues = Queues(settings, host_json.queues)
+        self._queues = self._make_queues(settings)
         threads = number(THREADS_SETTING, settings, min(32, (os.cpu_count() or 1) + 4))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
-        self.invocations = Invocations(self._pool, self._queues.send)
+        self.invocations = Invocations(self._pool, self._queues.send if self._queues else None)
         self._timers = self._make_timers(settings)
         self._listeners = self._make_listeners()
         self._front = self._make_front(settings)
@@ -105,11 +107,23 @@ class FunctionsHost:
     async def _run_timer(self, function: IndexedFunction, trigger: object) -> None:
         await run_with_retries(self.invocations, function, trigger, self._options.clock, self._options.rng)
 
+    def _make_queues(self, settings: Mapping[str, str]) -> Queues | None:
+        """Only for an app that has queues: loading the Azure SDK takes a good part of a start."""
+        outputs = [
+            (each, function) for function in self.functions for each in function.bindings if each.type == "queue"
+        ]
+        if not outputs and not any(function.kind == QUEUE for function in self.functions):
+            return None
+        from hosting.queues import Queues
+
+        queues = Queues(settings, self._host_json.queues)
+        for binding, function in outputs:
+            queues.check_output(binding, function.name)
+        return queues
+
     def _make_listeners(self) -> list[Listener]:
-        for function in self.functions:
-            for binding in function.bindings:
-                if binding.type == "queue":
-                    self._queues.check_output(binding, function.name)
+        if self._queues is None:
+            return []
         return [
             self._queues.listener(function, self.invocations, self._options.clock, self._options.rng)
             for function in self.functions
@@ -208,7 +222,8 @@ class FunctionsHost:
             self._watchdog.stop()
         for listener in self._listeners:
             await listener.close()
-        await self._queues.close()
+        if self._queues is not None:
+            await self._queues.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         return left
 

@@ -40,7 +40,7 @@ class Invocations:
     """Everything that runs in this process."""
 
     pool: ThreadPoolExecutor
-    send: Send
+    send: Send | None  # None: the app has no output that is sent
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     started: dict[int, tuple[float, str]] = field(default_factory=dict)  # by id(): monotonic seconds, function
     _quiet: dict[str, bool] = field(default_factory=dict)
@@ -119,6 +119,7 @@ class Invocations:
             values.append((function.returns, returned))
         encoded = [(binding, encode_output(binding, value)) for binding, value in values if value is not None]
         for binding, value in encoded:
+            assert self.send is not None, "an app with outputs has a way to send them"
             await self.send(binding, value)
 
     def _is_quiet(self, function: IndexedFunction) -> bool:

@@ -15,18 +15,16 @@ import os
 import random
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.functions.meta import Datum
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from hosting.hostjson import QueueOptions
-from hosting.indexing import QUEUE, IndexedFunction
+from hosting.indexing import IndexedFunction
 from hosting.invocations import Invocations
+from hosting.queue_messages import decode_message
 from hosting.queue_sending import send_message
-from hosting.signatures import converter
 from hosting.timers import Clock
 
 INVISIBLE_SECONDS = 600
@@ -55,27 +53,6 @@ class Backoff:
             return min(self.maximum, MINIMUM_WAIT)
         growth: float = MINIMUM_WAIT * 2 ** min(self._misses - 2, 32) * self.rng.uniform(1 - _JITTER, 1 + _JITTER)
         return min(self.maximum, MINIMUM_WAIT + growth)
-
-
-def decode_message(function: IndexedFunction, body: bytes, message: QueueMessage | None) -> object:
-    """The message as the handler gets it; `message` is None when it never was in a queue."""
-    if function.signature.plain is not None:
-        return body if function.signature.plain is bytes else body.decode()
-    metadata: dict[str, Datum] = {}
-    if message is not None:
-        metadata = {
-            "Id": Datum(message.id, "string"),
-            "DequeueCount": Datum(message.dequeue_count, "int"),
-            "InsertionTime": _moment(message.inserted_on),
-            "ExpirationTime": _moment(message.expires_on),
-            "NextVisibleTime": _moment(message.next_visible_on),
-            "PopReceipt": Datum(message.pop_receipt, "string"),
-        }
-    return converter(QUEUE).decode(Datum(body, "bytes"), trigger_metadata=metadata)
-
-
-def _moment(value: Any) -> Datum:
-    return Datum(value.isoformat(), "string") if value else Datum(None, None)
 
 
 def _decoded(text: str) -> bytes | None:

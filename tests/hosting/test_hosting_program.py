@@ -1,0 +1,236 @@
+"""`python -m hosting.host`: a process of its own, from its first line to its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tests.hosting.support import PATIENCE_SECONDS, Reply, ask
+
+pytestmark = pytest.mark.processes
+
+HOST_JSON = {"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}
+APP = """
+    import asyncio, logging, os, sys, time
+    import azure.functions as func
+    print("imported")
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+    @app.route("hello")
+    async def hello(req: func.HttpRequest) -> func.HttpResponse:
+        logging.info("said hello")
+        return func.HttpResponse(f"{os.getcwd()} {os.environ.get('GREETING')} {sys.path[-1]}")
+
+    @app.route("slow")
+    async def slow(req: func.HttpRequest) -> func.HttpResponse:
+        print("started", flush=True)
+        await asyncio.sleep(float(req.params["seconds"]))
+        return func.HttpResponse("done")
+
+    @app.route("blocked")
+    async def blocked(req: func.HttpRequest) -> func.HttpResponse:
+        print("started", flush=True)
+        time.sleep(3600)
+        return func.HttpResponse()
+
+    @app.route("stuck")
+    def stuck(req: func.HttpRequest) -> func.HttpResponse:
+        print("started", flush=True)
+        time.sleep(3600)
+        return func.HttpResponse()
+
+    @app.route("exit")
+    async def leaves(req: func.HttpRequest) -> func.HttpResponse:
+        sys.exit(7)
+
+    @app.route("locked", auth_level=func.AuthLevel.FUNCTION)
+    async def locked(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse("in")
+"""
+
+
+class Program:
+    """A running host, its lines so far, and where it serves."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.url = ""
+
+    async def line(self, pattern: str) -> re.Match[str]:
+        """Read on to the next line that fits."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while raw := await self.process.stdout.readline():
+                self.lines.append(raw.decode().rstrip("\n"))
+                if match := re.search(pattern, self.lines[-1]):
+                    return match
+        raise AssertionError(f"no line fits {pattern!r}: {self.lines}")
+
+    async def ends(self) -> int:
+        """Read to the end; answers the exit status."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while raw := await self.process.stdout.readline():
+                self.lines.append(raw.decode().rstrip("\n"))
+            return await self.process.wait()
+
+    async def ask(self, target: str) -> Reply:
+        return await ask(self.url, target)
+
+
+def write_app(folder: Path, source: str = APP, host_json: dict[str, Any] | None = None) -> Path:
+    app = folder / "app"
+    app.mkdir()
+    (app / "function_app.py").write_text(textwrap.dedent(source))
+    (app / "host.json").write_text(json.dumps(host_json or HOST_JSON))
+    return app
+
+
+@asynccontextmanager
+async def program(
+    app: Path, *arguments: str, ready: bool = True, env: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Program]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hosting.host", "--app", str(app), "--home", str(app.parent / "home"), "--port", "0"),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **env},
+    )
+    running = Program(process)
+    try:
+        if ready:
+            running.url = (await running.line(r"serving (http://[\d.:]+):")).group(1)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined] # or it is closed too late, with a warning
+
+
+async def test_it_serves_says_so_and_exits_0_when_told_to(tmp_path: Path) -> None:
+    app = write_app(tmp_path)
+    (app / "local.settings.json").write_text(json.dumps({"Values": {"GREETING": "hi"}}))
+    async with program(app) as running:
+        assert (await running.ask("/hello")).text == f"{app} hi {app}"
+        assert (await running.ask("/admin/host/ping")).status == 200
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    text = "\n".join(running.lines)
+    assert "imported" in text
+    assert "WARNING Host.Startup no key opens function locked (level function)" in text
+    assert re.search(r"INFO    Function\.hello\.User#[0-9a-f]{8} said hello", text)
+    assert "Executing" not in text
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+async def test_what_runs_ends_within_the_grace(tmp_path: Path, signal_number: int) -> None:
+    async with program(write_app(tmp_path), "--grace", "30") as running:
+        asking = asyncio.create_task(running.ask("/slow?seconds=0.3"))
+        await running.line("started")
+        running.process.send_signal(signal_number)
+        assert (await asking).text == "done"
+        assert await running.ends() == 0
+
+
+@pytest.mark.parametrize("target", ["/slow?seconds=3600", "/stuck"])
+async def test_what_does_not_end_is_cut_off(tmp_path: Path, target: str) -> None:
+    async with program(write_app(tmp_path), "--grace", "0.1") as running:
+        asking = asyncio.create_task(running.ask(target))
+        await running.line("started")
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+        await asyncio.wait((asking,))
+    assert "1 invocations did not end within 0.1 s" in "\n".join(running.lines)
+
+
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    async with program(write_app(tmp_path), "--grace", "3600") as running:
+        asking = asyncio.create_task(running.ask("/slow?seconds=3600"))
+        await running.line("started")
+        running.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.1)  # two signals at the same time are one
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+        await asyncio.wait((asking,))
+
+
+@pytest.mark.parametrize("target", ["/slow?seconds=3600", "/blocked"])
+async def test_a_function_past_its_timeout_ends_the_process(tmp_path: Path, target: str) -> None:
+    app = write_app(tmp_path, host_json={**HOST_JSON, "functionTimeout": "00:00:01"})
+    async with program(app) as running:
+        asking = asyncio.create_task(running.ask(target))
+        assert await running.ends() == 3
+        await asyncio.wait((asking,))
+    assert "Timeout value of 1 s exceeded by function" in "\n".join(running.lines)
+
+
+async def test_sys_exit_in_a_handler_ends_the_process(tmp_path: Path) -> None:
+    async with program(write_app(tmp_path)) as running:
+        asking = asyncio.create_task(running.ask("/exit"))
+        assert await running.ends() == 7
+        await asyncio.wait((asking,))
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nowhere", "importing function_app.py failed: ModuleNotFoundError"),
+        (APP.replace("req: func.HttpRequest", "request", 1), "function hello: these parameters are no binding"),
+    ],
+)
+async def test_an_app_that_cannot_be_served_is_refused_with_the_reason(
+    tmp_path: Path, source: str, reason: str
+) -> None:
+    async with program(write_app(tmp_path, source), ready=False) as running:
+        assert await running.ends() == 2
+    assert reason in "\n".join(running.lines)
+
+
+async def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
+    app = write_app(tmp_path)
+    async with program(app) as running:
+        port = running.url.rsplit(":", 1)[1]
+        async with program(app, "--port", port, ready=False) as other:
+            assert await other.ends() == 2
+    assert f"cannot listen on 127.0.0.1 port {port}" in "\n".join(other.lines)
+
+
+async def test_keys_come_from_settings_and_are_not_in_the_log(tmp_path: Path) -> None:
+    app = write_app(tmp_path)
+    async with program(app, env={"host.function.default": "secret"}) as running:
+        assert (await running.ask("/locked")).status == 401
+        assert (await running.ask("/locked?code=secret")).status == 200
+    assert "secret" not in "\n".join(running.lines)
+
+
+async def test_host_json_may_ask_for_the_hosts_own_lines(tmp_path: Path) -> None:
+    levels = {"logging": {"logLevel": {"default": "Warning", "Function.hello": "Debug", "Host.Startup": "Information"}}}
+    async with program(write_app(tmp_path, host_json={**HOST_JSON, **levels})) as running:
+        await running.ask("/hello")
+        executing = await running.line(r"DEBUG   Function\.hello Executing 'Functions\.hello' \(Reason='.*', Id=(.*)\)")
+        await running.line(
+            rf"DEBUG   Function\.hello Executed .* \(Succeeded, Id={executing.group(1)}, Duration=\d+ms\)"
+        )
+
+
+async def test_modules_of_the_folder_it_is_started_in_are_not_the_apps(tmp_path: Path) -> None:
+    source = textwrap.dedent(APP) + "\nimport functions\nassert functions.WHOSE == 'the app'\n"
+    app = write_app(tmp_path, source)
+    (app / "functions.py").write_text("WHOSE = 'the app'")
+    async with program(app) as running:  # started in the repository, which has a package of that name
+        assert (await running.ask("/hello")).status == 200
