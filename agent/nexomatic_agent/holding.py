@@ -30,6 +30,9 @@ from nexomatic_agent.work_folder import WorkFolders
 
 log = logging.getLogger(__name__)
 
+RIDING_CHUNKS = 4
+"""So many chunks of log may go with a report."""
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -241,7 +244,9 @@ class Holding:
 
     def _send_report(self, intent: asked.SendReport) -> None:
         def send() -> object:
-            self._tools.client.result(self.claim.event_id, intent.token, intent.result, self._log.rest())
+            # More than may ride waits only when the lease was refused on the way: then the hub has it, or wants none.
+            logs = self._log.rest()[:RIDING_CHUNKS]
+            self._tools.client.result(self.claim.event_id, intent.token, intent.result, logs)
             return told.Recorded()
 
         self._call(asked.Call.REPORT, send)

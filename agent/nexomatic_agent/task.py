@@ -172,6 +172,8 @@ class Task:
             return self._stop(StopReason.CANCELLED if refusal.reason == "cancelled" else StopReason.LEASE_LOST)
         if self.phase in (Phase.STOPPING, Phase.SPOOLING):
             return []
+        if self.phase is Phase.FLUSHING:
+            return self._report()  # it may have been recorded in this agent's last life: the report's answer tells
         return self._finish(lost=refusal.reason)
 
     def _cancel_heard(self, _: told.CancelHeard, now: float) -> List[Intent]:

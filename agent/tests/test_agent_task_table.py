@@ -146,7 +146,7 @@ MOVES: dict[tuple[Phase, str], Move] = {
     (Phase.FLUSHING, "chunk stored, much left"): ([asked.SendChunk("fresh", renew=True)], Phase.FLUSHING),
     (Phase.FLUSHING, "chunk refused"): ([asked.SendReport("token", SUCCESS)], Phase.REPORTING),
     (Phase.FLUSHING, "chunk refused, much left"): ([asked.SendChunk("token", renew=True)], Phase.FLUSHING),
-    (Phase.FLUSHING, "chunk: lease over"): ([asked.Forget("superseded", SUCCESS)], Phase.DONE),
+    (Phase.FLUSHING, "chunk: lease over"): ([asked.SendReport("token", SUCCESS)], Phase.REPORTING),
     (Phase.REPORTING, "recorded"): ([asked.Forget()], Phase.DONE),
     (Phase.REPORTING, "report refused"): ([asked.SendReport("token", REFUSED)], Phase.REPORTING),
     (Phase.REPORTING, "report: lease over"): ([asked.Forget("superseded", SUCCESS)], Phase.DONE),
