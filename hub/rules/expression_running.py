@@ -61,10 +61,6 @@ class Interpreter(TreeInterpreter):
             flat.extend(part)
         return flat
 
-    def visit_slice(self, node: Any, value: Any) -> Any:
-        self._budget.charge(len(value) if isinstance(value, list) else 0)
-        return super().visit_slice(node, value)
-
     def visit_literal(self, node: Any, value: Any) -> Any:  # noqa: ARG002 - every visitor is called with it
         return self._copy(node["value"])
 

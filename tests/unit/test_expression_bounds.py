@@ -29,6 +29,7 @@ MAKING = {
     "a text of 10⁶ documents": again(TEN, 6) + " | to_string(@)",
     "an object of 2¹⁶ documents": again("{a: @, b: @}", 16),
     "a list of 10⁷ elements": again(f"{TEN}[]", 7),
+    "a list of 10⁸ elements at once": f"[numbers] | {again(f'{TEN}[]', 4)} | []",
     "a text of 60 gigabytes": "long | " + again(f"{TEN} | join('', @)", 6),
     "a literal copied 10⁶ times": "numbers[*].[" + ", ".join(["`[" + ",".join("1" * 10) + "]`"] * 10) + "]",
     "10⁸ visits": again(f"map(&{TEN}, @)[]", 4).replace("map", "numbers | map", 1),
@@ -41,11 +42,11 @@ MAKING = {
 COMPARING = {
     "comparing 2⁸ documents": f"[{again('[@, @]', 8)}, {again('[@, @]', 8)}] | [0] == [1]",
     "finding a document among 100": f"[[@] | {again(TEN + '[]', 2)}, merge(@, {{numbers: `0`}})] | contains([0], [1])",
-    "10⁵ long texts in order": f"[long, longer] | {again(f'{TEN}[]', 4)} | sort(@)",
-    "10⁵ long keys in order": f"[long, longer] | {again(f'{TEN}[]', 4)} | sort_by(@, &@)",
-    "the largest of 10⁵ long texts": f"[long, longer] | {again(f'{TEN}[]', 4)} | max(@)",
-    "long texts compared 10⁵ times": f"[[long, longer]] | {again(f'{TEN}[]', 4)} | [?[0] == [1]]",
-    "long texts put in order 10⁵ times": f"[[long, longer]] | {again(f'{TEN}[]', 4)} | [?[0] < [1]]",
+    "20 000 long texts in order": f"[long, longer] | {again(f'{TEN}[]', 4)} | sort(@) | length(@)",
+    "20 000 long keys in order": f"[long, longer] | {again(f'{TEN}[]', 4)} | sort_by(@, &@) | length(@)",
+    "the largest of 20 000 long texts": f"[long, longer] | {again(f'{TEN}[]', 4)} | max(@) | length(@)",
+    "long texts compared 10 000 times": f"[[long, longer]] | {again(f'{TEN}[]', 4)} | [?[0] == [1]] | length(@)",
+    "long texts put in order 10 000 times": f"[[long, longer]] | {again(f'{TEN}[]', 4)} | [?[0] < [1]] | length(@)",
 }
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -17,6 +17,7 @@ from tests.unit.test_strict_json import VALUES
 
 
 @given(VALUES)
+@example([1])
 def test_json_is_accepted_and_never_overcharged(value: JsonValue) -> None:
     charged: list[int] = []
     check(value, charged.append)

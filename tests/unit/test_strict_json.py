@@ -16,6 +16,7 @@ from hub.rules.json_values import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER
 SCALARS = (
     st.none()
     | st.booleans()
+    | st.integers(0, 9)
     | st.integers(MIN_INTEGER, MAX_INTEGER)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text()
