@@ -106,6 +106,7 @@ class Book:
             state=rng.choice(kind.ends),
             data={"event": task.event_id, "attempt": task.attempt},
             log_bytes=rng.choice(kind.log_bytes),
+            stubborn_seconds=kind.stubborn_seconds,
         )
 
     # --- what they must be given

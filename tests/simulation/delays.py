@@ -76,6 +76,8 @@ def lost_seconds(lease_seconds: float) -> float:
 
 def allowance(scenario: Scenario, hits: Sequence[Hit]) -> float:
     """How long any event of this run may have waited in all."""
+    if scenario.most_wait is not None:
+        return scenario.most_wait
     lease = max([each.event_type.lease_seconds or 30 for each in scenario.kinds])
     away = scenario.restart_seconds[1]
     costs = Costs(lost_seconds(lease), away, alone=len(scenario.posts) == 1 and len(scenario.hubs) == 1)

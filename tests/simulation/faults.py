@@ -6,6 +6,7 @@ over the network, an intent an agent carries out. The same seed meets the same s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,6 +29,8 @@ class Fault(Enum):
     GONE_AFTER = "its process is killed after, and never started again"
 
 
+MOST_SLOW_SECONDS = 19.0
+"""An operation that takes longer than its time budget is one whose answer is lost."""
 CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.GONE_BEFORE, Fault.GONE_AFTER})
 
 
@@ -127,6 +130,36 @@ class At:
         return self.long
 
 
+@dataclass(frozen=True)
+class Strike:
+    """A fault at the n-th step of a kind, told by what it does: it stays where it is when other steps come or go."""
+
+    what: str
+    nth: int
+    fault: Fault
+    seconds: float = 1.0
+
+
+class Script:
+    """These strikes, and nothing else."""
+
+    def __init__(self, *strikes: Strike) -> None:
+        self._strikes = {(strike.what, strike.nth): strike for strike in strikes}
+        self._seen: Counter[str] = Counter()
+        self._last = 0.0
+
+    def decide(self, step: Step, now: float) -> Fault:
+        self._seen[step.what] += 1
+        strike = self._strikes.get((step.what, self._seen[step.what]))
+        if strike is None:
+            return Fault.NONE
+        self._last = strike.seconds
+        return strike.fault
+
+    def seconds(self, step: Step, fault: Fault) -> float:
+        return self._last
+
+
 @dataclass
 class Drawn:
     """Up to `budget` faults, each step with this chance, until a time. Storage, network and agents alike."""
@@ -150,6 +183,8 @@ class Drawn:
     def seconds(self, step: Step, fault: Fault) -> float:
         if fault is Fault.LATE:
             return self.rng.choice((0.05, 1.0, 8.0, 40.0)) * self.rng.random()
+        if fault is Fault.SLOW and step.layer is Layer.STORAGE:
+            return self.rng.choice((0.5, 8.0, MOST_SLOW_SECONDS)) * self.rng.random()
         if fault is Fault.SLOW:
             return self.rng.choice((0.5, 8.0, 16.0, 45.0)) * self.rng.random()
         return self.rng.uniform(0.1, 3.0)

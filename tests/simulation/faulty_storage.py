@@ -46,19 +46,23 @@ class Channel:
         return await self._with(hit, what, about, effect)
 
     async def _plainly(self, what: str, about: object, effect: Callable[[], Awaitable[T]]) -> T:
-        await self._travel()
+        """The request is under way for a moment, or its answer is: others come between either way."""
+        moment = self._rng.random() * 2 * TRAVEL_SECONDS
+        if moment < TRAVEL_SECONDS:
+            await asyncio.sleep(moment)
         try:
             answer = await effect()
         except NexomaticError as error:
             self._trace.add(self._process.name, what, about, "->", type(error).__name__)
-            await self._travel()
-            await self._process.pass_on()
             raise
-        if answer != []:  # an empty queue is looked at all the time
-            self._trace.add(self._process.name, what, about)
-        await self._travel()
-        await self._process.pass_on()
-        return answer
+        else:
+            if answer != []:  # an empty queue is looked at all the time
+                self._trace.add(self._process.name, what, about)
+            return answer
+        finally:
+            if moment >= TRAVEL_SECONDS:
+                await asyncio.sleep(moment - TRAVEL_SECONDS)
+            await self._process.pass_on()
 
     async def _with(self, hit: Hit, what: str, about: object, effect: Callable[[], Awaitable[T]]) -> T:
         match hit.fault:

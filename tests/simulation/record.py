@@ -37,7 +37,9 @@ class Record:
         """Every event's row as it is now."""
         self.history: defaultdict[str, list[Write]] = defaultdict(list)
         self.puts: Counter[str] = Counter()
-        """Hints put for each event, by any reason."""
+        """Hints put for each event, for whatever reason."""
+        self.met: Counter[str] = Counter()
+        """How often a hint of each event was received."""
 
     def wrote(self, key: str, after: Mapping[str, Value] | None) -> None:
         event_id = partitions.id_of(key)
@@ -54,7 +56,12 @@ class Record:
         self.wrote(key, {**before, **values})
 
     def put(self, body: str) -> None:
-        self.puts[str(json.loads(body)["id"])] += 1
+        self.puts[event_of(body)] += 1
+
+
+def event_of(body: str) -> str:
+    """The event that a message is about."""
+    return str(json.loads(body)["id"])
 
 
 class RecordedStorage:
@@ -150,7 +157,10 @@ class _RecordedQueues:
         self._record.put(body)
 
     async def receive(self, queue: str, *, count: int, hidden_seconds: float) -> list[Message]:
-        return await self._engine.receive(queue, count=count, hidden_seconds=hidden_seconds)
+        messages = await self._engine.receive(queue, count=count, hidden_seconds=hidden_seconds)
+        for message in messages:
+            self._record.met[event_of(message.body)] += 1
+        return messages
 
     async def update(
         self, queue: str, message_id: str, receipt: str, *, hidden_seconds: float, body: str | None = None

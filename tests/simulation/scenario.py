@@ -26,6 +26,8 @@ class WorkKind:
     seconds: tuple[float, float] = (0.5, 3.0)
     ends: tuple[str, ...] = ("SUCCESS",)
     log_bytes: tuple[int, ...] = (0,)
+    stubborn_seconds: float = 0.0
+    """How long they go on when they are told to stop."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,12 @@ class Scenario:
     """A run that is not settled by then has failed."""
     restart_seconds: tuple[float, float] = (0.5, 2.0)
     """How long a killed process stays away."""
+    most_wait: float | None = None
+    """How long any event may wait in all, where that is known better than from the faults."""
+    healthy: bool = False
+    """No agent dies or stands still: none may lose what it holds."""
+    most_messages: int = 7
+    """For one event."""
     terms: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the hub's usual `Terms`."""
 

@@ -148,11 +148,11 @@ class Holder:
         self._child = self._agent.process.start(self._run_child(self._work))
 
     async def _run_child(self, work: Work) -> None:
-        stopped = await self._sleep_or_stop(work.seconds / 2)
+        stopped = await self._sleep_or_stop(work, work.seconds / 2)
         if not stopped and work.log_bytes:
             self._pending += work.log_bytes
             self.tell(told.Logged(self._pending))
-        stopped = stopped or await self._sleep_or_stop(work.seconds / 2)
+        stopped = stopped or await self._sleep_or_stop(work, work.seconds / 2)
         if not self._agent.process.alive:
             return  # the next life of the agent kills what this one left behind
         result = TaskResult(work.state, work.code, data=work.data)
@@ -160,13 +160,13 @@ class Holder:
             result = TaskResult("ERROR", "STOPPED", f"stopped: {self._stop_reason}")
         self.tell(told.Exited(result, self._pending))
 
-    async def _sleep_or_stop(self, seconds: float) -> bool:
+    async def _sleep_or_stop(self, work: Work, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
         except TimeoutError:
             return False
-        await asyncio.sleep(self._agent.around.rng.uniform(0.0, STOP_GRACE_SECONDS))
+        await asyncio.sleep(work.stubborn_seconds + self._agent.around.rng.uniform(0.0, STOP_GRACE_SECONDS))
         return True
 
     # --- the calls

@@ -48,6 +48,8 @@ class Work:
     data: Any = None
     log_bytes: int = 0
     """Written half way through, if it comes so far."""
+    stubborn_seconds: float = 0.0
+    """How long it goes on when it is told to stop."""
 
 
 class Calls(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -75,7 +76,9 @@ class _World:
         self._scenario = scenario
         self._faults = Faults(plan, scenario.outages, keep_steps=keep_steps)
         self._trace = Trace(loop)
-        self._oracle = Oracle(scenario)
+        self._news = asyncio.Event()
+        """Somebody has an answer, or an event's row was written."""
+        self._oracle = Oracle(scenario, self._news.set)
         engine = open_embedded(None, VirtualClock(loop))
         self._engine: Storage = RecordedStorage(engine, self._oracle.record)
         self._hubs = [
@@ -152,6 +155,7 @@ class _World:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._news.set())
         self._started.append(task)
         return task
 
@@ -168,14 +172,16 @@ class _World:
 
     async def _until_quiet(self) -> None:
         """Until everybody has their answer and every event is settled, then until storage is tidy."""
-        while self._loop.time() < self._scenario.horizon:
-            await asyncio.sleep(LOOK_SECONDS)
+        while not self._settled() and self._loop.time() < self._scenario.horizon:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._scenario.horizon):
+                    await self._news.wait()
             self._check_alive()
-            if self._settled():
-                break
         tidy_by = self._loop.time() + TIDY_SECONDS
         while self._loop.time() < tidy_by and (await self._messages() or await self._slots()):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)  # storage does not tell when something is taken from it
+        self._check_alive()
 
     def _settled(self) -> bool:
         if not all(task.done() for task in self._people):

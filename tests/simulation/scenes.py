@@ -1,0 +1,179 @@
+"""Small scenarios, each about one thing: where faults are injected one by one, and where planted bugs must show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hub.model.configuration import OnLost, RetryPolicy
+from tests.simulation.faults import Layer, Outage
+from tests.simulation.scenario import DAY, HOUR, Pool, Post, Scenario, WorkKind, kind
+
+TWO = (Pool("sink-a"), Pool("sink-b"))
+OTHER = "SIM:OTHER"
+SHORT = 20 * 60.0
+"""A horizon for scenes that must be over soon."""
+
+
+def one(seed: int) -> Scenario:
+    """One short event."""
+    return Scenario("one", seed, (kind("PLAIN"),), (Post(0, "PLAIN", 1.0),), TWO, horizon=SHORT)
+
+
+def chain(seed: int) -> Scenario:
+    """A parent and its follow-on."""
+    kinds = (kind("PARENT", edges={"on_success": "CHILD"}), kind("CHILD"))
+    return Scenario("chain", seed, kinds, (Post(0, "PARENT", 1.0),), TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
+def lonely_chain(seed: int) -> Scenario:
+    """A parent whose pool has one sink, and a follow-on for another pool."""
+    kinds = (kind("PARENT", edges={"on_success": "CHILD"}), kind("CHILD", sink_type=OTHER))
+    pools = (Pool("sink-a"), Pool("sink-b", sink_type=OTHER))
+    return Scenario("lonely chain", seed, kinds, (Post(0, "PARENT", 1.0),), pools, horizon=SHORT)
+
+
+def retried(seed: int) -> Scenario:
+    """An event that fails, is tried again a minute later, and fails for good."""
+    policy = RetryPolicy(max_attempts=2, backoff_seconds=60, jitter=0)
+    kinds = (kind("RETRIED", WorkKind(ends=("ERROR",)), retry=policy),)
+    return Scenario("retried", seed, kinds, (Post(0, "RETRIED", 1.0),), TWO, horizon=SHORT)
+
+
+def cancelled(seed: int) -> Scenario:
+    """A running event is cancelled, and what follows a failure follows."""
+    kinds = (kind("PARENT", WorkKind(seconds=(20, 25)), edges={"on_failure": "CHILD"}), kind("CHILD"))
+    return Scenario("cancelled", seed, kinds, (Post(0, "PARENT", 1.0, cancel_at=6.0),), TWO, horizon=SHORT)
+
+
+def long(seed: int) -> Scenario:
+    """A task that renews its lease several times and writes more log than its report carries."""
+    kinds = (kind("LONG", WorkKind(seconds=(40, 45), log_bytes=(100_000,))),)
+    return Scenario("long", seed, kinds, (Post(0, "LONG", 1.0),), TWO, hubs=(1.9, -1.9), horizon=SHORT)
+
+
+def short_lease(seed: int) -> Scenario:
+    """The shortest lease there is, on hubs whose clocks are as far apart as they may be."""
+    kinds = (kind("SHORT", WorkKind(seconds=(20, 25)), lease_seconds=10),)
+    return Scenario("short lease", seed, kinds, (Post(0, "SHORT", 1.0),), TWO, hubs=(2.0, -2.0), horizon=SHORT)
+
+
+def once(seed: int) -> Scenario:
+    """Work that must never start twice."""
+    kinds = (kind("ONCE", WorkKind(seconds=(12, 14)), retry=RetryPolicy(on_lost=OnLost.FAIL)),)
+    return Scenario("once", seed, kinds, (Post(0, "ONCE", 1.0),), TWO, horizon=SHORT)
+
+
+def slotted(seed: int) -> Scenario:
+    """Two events of which one may run at a time."""
+    kinds = (kind("SLOTTED", WorkKind(seconds=(3, 5)), max_running=1),)
+    posts = (Post(0, "SLOTTED", 1.0), Post(1, "SLOTTED", 1.1))
+    return Scenario("slotted", seed, kinds, posts, TWO, horizon=SHORT)
+
+
+def three_slotted(seed: int) -> Scenario:
+    """Three events of which one may run at a time, for long."""
+    kinds = (kind("SLOTTED", WorkKind(seconds=(15, 20)), max_running=1),)
+    posts = tuple(Post(number, "SLOTTED", 1.0 + number / 10) for number in range(3))
+    return Scenario("three slotted", seed, kinds, posts, TWO, horizon=SHORT)
+
+
+def slotted_stall(seed: int) -> Scenario:
+    """One may run at a time, and whoever runs it stands still for longer than its lease."""
+    kinds = (kind("SLOTTED", WorkKind(seconds=(60, 65)), max_running=1, timeout_seconds=300),)
+    posts = (Post(0, "SLOTTED", 1.0), Post(1, "SLOTTED", 4.0))
+    pools = (Pool("sink-a", capacity=1, stalls=((5.0, 38.0 + seed % 12),)), Pool("sink-b", begins=3.0))
+    return Scenario("slotted stall", seed, kinds, posts, pools, horizon=SHORT)
+
+
+def too_late(seed: int) -> Scenario:
+    """An event whose pool is empty is past its queue time-out; what follows runs elsewhere."""
+    kinds = (
+        kind("TOO_LATE", queue_timeout_seconds=30, edges={"on_failure": "CHILD"}),
+        kind("CHILD", sink_type=OTHER),
+    )
+    pools = (Pool("sink-a", sink_type=OTHER), Pool("sink-b", sink_type=OTHER))
+    return Scenario("too late", seed, kinds, (Post(0, "TOO_LATE", 1.0),), pools, horizon=SHORT)
+
+
+def too_late_and_old(seed: int) -> Scenario:
+    """The same, of an event whose id says that it is hours old."""
+    posts = (Post(0, "TOO_LATE", 130.0, id_at=-5 * HOUR),)
+    return Scenario("too late and old", seed, (kind("TOO_LATE", queue_timeout_seconds=30),), posts, (), horizon=SHORT)
+
+
+def too_long(seed: int) -> Scenario:
+    """A task that its agent stops at its run time-out."""
+    kinds = (kind("TOO_LONG", WorkKind(seconds=(300, 300)), timeout_seconds=10),)
+    return Scenario("too long", seed, kinds, (Post(0, "TOO_LONG", 1.0),), TWO, horizon=SHORT)
+
+
+def stubborn(seed: int) -> Scenario:
+    """A task that its agent cannot stop: the hub ends the attempt."""
+    kinds = (kind("TOO_LONG", WorkKind(seconds=(300, 300), stubborn_seconds=100), timeout_seconds=10),)
+    return Scenario("stubborn", seed, kinds, (Post(0, "TOO_LONG", 1.0),), TWO, horizon=SHORT)
+
+
+def outage(seed: int) -> Scenario:
+    """Everybody works, and for longer than a lease storage cannot be reached."""
+    kinds = (kind("LONG", WorkKind(seconds=(90, 110)), timeout_seconds=300),)
+    posts = tuple(Post(number, "LONG", 1.0 + number / 10) for number in range(3))
+    outages = (Outage(10.0 + seed % 7, 60.0 + seed % 11, Layer.STORAGE),)
+    return Scenario("outage", seed, kinds, posts, TWO, outages=outages, healthy=True, horizon=SHORT)
+
+
+def shared_out(seed: int) -> Scenario:
+    """Two agents with one slot each, two hubs, two events: each agent gets one at once."""
+    kinds = (kind("LONG", WorkKind(seconds=(20, 22))),)
+    posts = (Post(0, "LONG", 5.0), Post(1, "LONG", 5.0))
+    pools = (Pool("sink-a", capacity=1), Pool("sink-b", capacity=1))
+    return Scenario("shared out", seed, kinds, posts, pools, hubs=(0.0, 0.1), most_wait=6.0, horizon=SHORT)
+
+
+def forgotten(seed: int) -> Scenario:
+    """Settled events are removed after seconds, while an agent that stood still has yet to repeat its report."""
+    kinds = (kind("PARENT", WorkKind(seconds=(1, 1)), edges={"on_success": "CHILD"}), kind("CHILD", sink_type=OTHER))
+    pools = (Pool("sink-a", stalls=((4.0, 90.0),)), Pool("sink-b", sink_type=OTHER))
+    keep = 20 / DAY
+    return Scenario(
+        "forgotten", seed, kinds, (Post(0, "PARENT", 1.0),), pools, retention_days=keep, most_wait=HOUR, horizon=SHORT
+    )
+
+
+def away_for_weeks(seed: int) -> Scenario:
+    """A pool that is empty for 19 days: the freshest hint is then more than a week old."""
+    pools = (Pool("sink-a", begins=19 * DAY),)
+    return Scenario(
+        "away for weeks", seed, (kind("PLAIN"),), (Post(0, "PLAIN", 1.0),), pools, tick_seconds=HOUR,
+        most_messages=12, horizon=25 * DAY,
+    )  # fmt: skip
+
+
+def away_for_a_day(seed: int) -> Scenario:
+    """A pool that is empty for 40 hours."""
+    pools = (Pool("sink-a", begins=40 * HOUR),)
+    return Scenario(
+        "away for a day", seed, (kind("PLAIN"),), (Post(0, "PLAIN", 1.0),), pools, tick_seconds=HOUR / 2,
+        horizon=50 * HOUR,
+    )  # fmt: skip
+
+
+def in_ten_days(seed: int) -> Scenario:
+    """An event that is not to run before ten days have passed."""
+    pools = (Pool("sink-a", begins=10 * DAY - 120),)
+    posts = (Post(0, "PLAIN", 1.0, not_before=10 * DAY),)
+    return Scenario(
+        "in ten days", seed, (kind("PLAIN"),), posts, pools, tick_seconds=HOUR, most_messages=12, horizon=11 * DAY
+    )
+
+
+Scene = Callable[[int], Scenario]
+SYSTEMATIC: tuple[Scene, ...] = (
+    one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long,
+)  # fmt: skip
+"""Scenes in which every fault is injected at every step in turn."""
+PARTICULAR: tuple[Scene, ...] = (
+    lonely_chain, three_slotted, slotted_stall, too_late_and_old, stubborn, outage, shared_out, forgotten,
+    away_for_weeks, away_for_a_day, in_ten_days,
+)  # fmt: skip
+"""Scenes made for one question each."""
+ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}
