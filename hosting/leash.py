@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 CANNOT_EXECUTE = 127  # what a shell answers for a program it cannot start
@@ -23,15 +24,16 @@ CANNOT_EXECUTE = 127  # what a shell answers for a program it cannot start
 
 def leash(argv: Sequence[str]) -> list[str]:
     """The command line that runs `argv` until it ends or the calling process dies, whichever is first."""
+    if sys.platform != "linux":
+        return list(argv)
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *argv]
 
 
 def die_with_parent(parent: int) -> None:
     """Ask for SIGKILL when the parent dies; SIGKILL, because a child may ignore everything else."""
-    if sys.platform == "linux":
-        import ctypes  # only here: half of this program's start-up time
+    import ctypes  # only here: half of this program's start-up time
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the request was made
         sys.exit(1)
 
@@ -40,10 +42,16 @@ def become(argv: list[str]) -> None:
     """Replace this program with `argv`; ends with status 127 and a line on stderr if that cannot be done."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and an ignored signal is inherited
     try:
-        os.execvp(argv[0], argv)  # noqa: S606 - this is the point of the program
+        os.execvpe(argv[0], argv, given_environment())  # noqa: S606 - this is the point of the program
     except OSError as error:
         print(f"cannot start {argv[0]}: {error.strerror}", file=sys.stderr)
         sys.exit(CANNOT_EXECUTE)
+
+
+def given_environment() -> dict[bytes, bytes]:
+    """The environment as it was given to this process: Python itself adds LC_CTYPE to it in a plain C locale."""
+    entries = Path("/proc/self/environ").read_bytes().split(b"\0")
+    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
 if __name__ == "__main__":
