@@ -38,7 +38,7 @@ def consistent(seen: Configuration, edit: Edit) -> Edit:
                     others.append(f"{kind}/{entry.name} ({field}: {what})")
     if problems:
         said = "; ".join(f"{each.field} {each.message}" for each in problems[:3])
-        raise Invalid(f"the document was refused: {said}", problems)
+        raise Invalid(f"the request was refused: {said}", problems)
     if others:
         raise Rejected(f"this would break {'; '.join(others[:20])}")
     return edit

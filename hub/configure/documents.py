@@ -44,7 +44,7 @@ def parse_all(documents: Mapping[Kind, Sequence[JsonValue]]) -> list[tuple[Kind,
             found.append((kind, model))
     if problems:
         said = "; ".join(f"{each.field} {each.message}" for each in problems[:3])
-        raise Invalid(f"the configuration was refused: {said}", problems)
+        raise Invalid(f"the request was refused: {said}", problems)
     return found
 
 
@@ -60,7 +60,7 @@ def named(document: JsonValue, name: str) -> JsonValue:
     said = document.get("name", name)
     if not isinstance(said, str) or said.casefold() != name.casefold():
         what = f"must be the name in the address, {name}: a document is not renamed, but made anew"
-        raise Invalid(f"the document was refused: name {what}", [FieldError("name", what)])
+        raise Invalid(f"the request was refused: name {what}", [FieldError("name", what)])
     return {**document, "name": said}
 
 

@@ -22,10 +22,9 @@ _WORDS: Final = {
     "bool_type": "must be true or false",
 }
 _PATTERNS: Final = {
-    r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$": "a name is 1 to 63 letters, digits and : . _ - and begins with a letter "
-    "or digit",
-    r"^[A-Za-z_][A-Za-z0-9_]{0,62}$": "a parameter's name is 1 to 63 letters, digits and _ and does not begin with "
-    "a digit",
+    r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$": "must be 1 to 63 letters, digits and : . _ - beginning with a letter or "
+    "digit",
+    r"^[A-Za-z_][A-Za-z0-9_]{0,62}$": "must be 1 to 63 letters, digits and _ not beginning with a digit",
 }
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,10 +52,14 @@ def read_model(model: type[M], content: bytes, *, max_bytes: int) -> M:
 
 def invalid(error: ValidationError, model: Any) -> Invalid:
     """The error as ours. No value of a field is repeated: it may be a secret."""
-    found = error.errors(include_url=False, include_context=True, include_input=False)
+    return refusal(error.errors(include_url=False, include_context=True, include_input=False), model)
+
+
+def refusal(found: Sequence[Any], model: Any) -> Invalid:
+    """The same from pydantic's list of errors."""
     fields = [FieldError(path(each["loc"]), _words(each, model)) for each in found[:MOST_REPORTED]]
     return Invalid(
-        "the document was refused: " + "; ".join(f"{e.field or 'it'} {e.message}" for e in fields[:3]), fields
+        "the request was refused: " + "; ".join(f"{e.field or 'it'} {e.message}" for e in fields[:3]), fields
     )
 
 

@@ -1,0 +1,90 @@
+"""The admin API: everything below /api, answered by one application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+import azure.functions as func
+
+from functions.endpoint import endpoint
+from hub.api.adapter import Answer, Request, call
+from hub.api.services import Services
+from hub.life.listing import Listing
+from hub.process import hub
+from hub.signing import Purpose
+from hub.wiring import Hub
+
+if TYPE_CHECKING:
+    from hub.api.app import Api
+
+api_functions = func.Blueprint()
+
+TIMER_STOPPED: Final = "the timer has stopped: requests do its work meanwhile"
+CLOCK_WRONG: Final = "this instance's clock is too far from storage's: it hands out no work"
+
+_apps: WeakKeyDictionary[asyncio.AbstractEventLoop, Api] = WeakKeyDictionary()
+
+
+@api_functions.route("api/{*route}", auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def api(req: func.HttpRequest) -> func.HttpResponse:
+    """Any method: the application says 405 where the host would say 404."""
+    here = await hub()
+    caller = await here.identity.of(req.headers.get("authorization"))
+    request = Request(req.method, req.url, req.headers, req.get_body())
+    return _response(await call(await _app(here), request, caller))
+
+
+async def _app(here: Hub) -> Api:
+    """The application of this event loop, made at its first call.
+
+    It takes most of a second to import, which webhooks and agents never pay for; in a thread, so that those who are
+    being served meanwhile do not wait for it.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _apps:
+        build = await asyncio.to_thread(_builder)
+        _apps[loop] = build(services_of(here))
+    return _apps[loop]
+
+
+def _builder() -> Callable[[Services], Api]:
+    from hub.api.app import build_app
+
+    return build_app
+
+
+def services_of(here: Hub) -> Services:
+    """What the application works with."""
+
+    def why_not_up() -> str | None:
+        if not here.clock_is_right():
+            return CLOCK_WRONG
+        return TIMER_STOPPED if here.upkeep.degraded else None
+
+    life = here.context
+    return Services(
+        life=life,
+        creator=here.creator,
+        canceller=here.canceller,
+        logs=here.logs,
+        listing=Listing(here.storage.tables, life.partitions, here.clock, life.margin()),
+        configuration=here.configuration,
+        resources=here.resources,
+        sinks=here.sinks,
+        presence=here.presence,
+        tokens=here.tokens,
+        enrolments=here.enrolments,
+        cursors=here.options.signer(Purpose.CURSOR),
+        public_url=here.options.public_url,
+        why_not_up=why_not_up,
+    )
+
+
+def _response(answer: Answer) -> func.HttpResponse:
+    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+    headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return func.HttpResponse(answer.body or None, status_code=answer.status, headers=headers)

@@ -1,0 +1,30 @@
+"""The address of the hub in a browser."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import azure.functions as func
+
+pages = func.Blueprint()
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Nexomatic</title>
+<h1>Nexomatic</h1>
+<p>The hub is running. Its API is at <a href="/api/health">/api</a>; every route is described in docs/api.md, and for
+programs at /api/openapi.json.</p>
+</html>
+"""
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+@pages.route("/", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def home(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name is part of the contract
+    """Where to go from here."""
+    return func.HttpResponse(_PAGE, mimetype="text/html", headers=_HEADERS)

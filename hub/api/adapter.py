@@ -1,0 +1,81 @@
+"""Calls an ASGI application with one request that is there as a whole, and takes its answer as a whole.
+
+The Functions host hands over and takes back whole bodies, so there is nothing to stream; and what the application
+raises is raised here, where one table makes a problem document of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Scope
+
+CALLER: Final = "nexomatic.caller"
+"""Where in the scope the caller is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came. Header names in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def call(app: ASGIApp, request: Request, caller: object) -> Answer:
+    """The application's answer. Raises what it raises."""
+    answer: dict[str, Any] = {}
+    body: list[bytes] = []
+    pending = [{"type": "http.request", "body": request.body, "more_body": False}]
+
+    async def receive() -> Message:
+        return pending.pop() if pending else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer.update(message)
+        else:
+            body.append(message.get("body", b""))
+
+    await app(_scope(request, caller), receive, send)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer["headers"]}
+    return Answer(answer["status"], headers, b"".join(body))
+
+
+def _scope(request: Request, caller: object) -> Scope:
+    parts = urlsplit(request.url)
+    headers = [(name.lower().encode("latin-1"), _bytes(value)) for name, value in request.headers.items()]
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": unquote(parts.path),
+        "raw_path": parts.path.encode("ascii", "replace"),
+        "query_string": parts.query.encode(errors="surrogateescape"),
+        "root_path": "",
+        "headers": headers,
+        "client": None,
+        "server": None,
+        CALLER: caller,
+    }
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("latin-1", "replace")

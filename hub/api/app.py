@@ -1,0 +1,85 @@
+"""The admin API: one FastAPI application. Only `functions/api.py` imports it, at the first call: it loads slowly."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+
+from hub.api import events, health, people, resources, sinks
+from hub.api.services import Services
+from hub.api.views import Problem
+from hub.errors import NotFound
+from hub.model.configuration import WebhookSource
+from hub.problems import CONTENT_TYPE
+from hub.rules import field_errors
+
+VERSION: Final = "1"
+ROUTERS: Final = (events.router, resources.router, sinks.router, people.router, health.router)
+_WRITTEN: Final[tuple[type[BaseModel], ...]] = (WebhookSource,)
+"""Models of documents that are only ever written: the OpenAPI document would not have them by itself."""
+
+
+class Api(FastAPI):
+    """The application, with an OpenAPI document that says how to sign in."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _, models = models_json_schema(
+                [(model, "validation") for model in _WRITTEN], ref_template="#/components/schemas/{model}"
+            )
+            schemas = document["components"]["schemas"]
+            schemas.update({name: each for name, each in models["$defs"].items() if name not in schemas})
+            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"token": []}]
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def build_app(services: Services) -> Api:
+    """The application over these use cases. What goes wrong is raised, for the shell around it to answer."""
+    app = Api(
+        title="Nexomatic",
+        version=VERSION,
+        openapi_url=None,  # a route of ours answers it, behind the same gate as the others
+        docs_url=None,  # the page it would serve loads its code from other people's hosts
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would go to the host that the caller named
+        exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse_fields},
+        responses={"default": {"description": "Every error", "model": Problem}},
+    )
+    app.state.services = services
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        raise NotFound(f"there is nothing at {request.url.path}")
+    if error.status_code != 405:
+        raise error
+    allowed = (error.headers or {}).get("Allow", "")
+    problem = Problem(
+        type="urn:nexomatic:problem:method-not-allowed",
+        title="This address does not take that method",
+        status=405,
+        detail=f"{request.method} is not taken here; allowed: {allowed}",
+    )
+    return JSONResponse(
+        problem.model_dump(exclude_defaults=True), 405, headers={"Allow": allowed}, media_type=CONTENT_TYPE
+    )
+
+
+async def _refuse_fields(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = body.field_info.annotation if body is not None else None
+    raise field_errors.refusal([{**each, "loc": each["loc"][1:]} for each in error.errors()], model)

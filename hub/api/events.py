@@ -1,0 +1,138 @@
+"""`/api/events`: fire, list, read, cancel, logs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from hub.api import cursors
+from hub.api.security import Desk, GuardedRoute
+from hub.api.services import Services
+from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
+from hub.errors import FieldError, Invalid, Missing, NotFound, Rejected
+from hub.life.create import NewEvent
+from hub.life.listing import Wanted
+from hub.model.configuration import EventType, SourceKind
+from hub.model.event import Content, Event, State
+from hub.rules import ids, strict_json
+from hub.rules.reporting import shown_state
+from hub.rules.tracing import correlation_id_of, traceparent_of
+from hub.storage import keys
+
+router = APIRouter(route_class=GuardedRoute, tags=["events"])
+
+_LIST = "events"
+Name = Annotated[str | None, Query(max_length=63)]
+
+
+@router.post("/api/events", status_code=201)
+async def fire(desk: Desk, request: Request, response: Response, body: Fire) -> EventView:
+    """Fire an event by hand."""
+    event_type = await _fireable(desk, body.event_type)
+    event = await desk.creator.create(
+        NewEvent(
+            event_type=event_type,
+            source_kind=SourceKind.MANUAL,
+            payload=strict_json.encode_bounded(body.payload, desk.life.terms.max_payload),
+            traceparent=traceparent_of(request.headers, desk.life.randomness()),
+            correlation_id=correlation_id_of(request.headers),
+        )
+    )
+    response.headers["Location"] = f"/api/events/{event.id}"
+    return EventView.of(event, event.state, body.payload, None)
+
+
+@router.get("/api/events")
+async def list_events(
+    desk: Desk,
+    state: Annotated[str | None, Query(max_length=100, description="One of the states, or several with commas")] = None,
+    event_type: Name = None,
+    source: Name = None,
+    sink: Name = None,
+    begin: Annotated[datetime | None, Query(alias="from", description="Not older than this")] = None,
+    end: Annotated[datetime | None, Query(alias="to", description="Older than this")] = None,
+    search: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> EventList:
+    """Events, the newest first. `search` finds an id exactly, else a part of type, sink, result code or message."""
+    _check_times(begin, end)
+    wanted = Wanted(_states(state), event_type, source, sink, begin, end, search)
+    page = await desk.listing.page(wanted, after=cursors.read(desk.cursors, _LIST, cursor), limit=limit)
+    reached = page.reached
+    return EventList(
+        items=[EventLine.of(each) for each in page.items],
+        cursor=cursors.issue(desk.cursors, _LIST, reached) if reached else None,
+        searched_to=ids.time_of(reached) if reached else None,
+    )
+
+
+@router.get("/api/events/{id}")
+async def read_event(desk: Desk, id: str) -> EventView:  # noqa: A002 - the name in the address
+    """Everything about one event."""
+    try:
+        stored = await desk.life.events.get(ids.check(id))
+    except Missing:
+        raise NotFound(f"there is no event {ids.check(id)}") from None
+    return await _view(desk, stored.event)
+
+
+@router.post("/api/events/{id}/cancel")
+async def cancel(desk: Desk, id: str) -> EventView:  # noqa: A002 - the name in the address
+    """End an event that is queued or running. Cancelling it again is fine; any other end came first: 409."""
+    return await _view(desk, await desk.canceller.cancel(ids.check(id)))
+
+
+@router.get("/api/events/{id}/logs")
+async def read_logs(desk: Desk, id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> LogsView:  # noqa: A002
+    """Lines with a number above `after`. Reading makes a running task send its lines as they come for half a minute."""
+    page = await desk.logs.read(ids.check(id), after=after)
+    return LogsView(lines=[LogLineView.of(each) for each in page.lines], complete=page.complete)
+
+
+async def _fireable(desk: Services, name: str) -> EventType:
+    found = (await desk.configuration.current()).event_type(name)
+    if found is None:  # it may have been made a moment ago, by another process
+        found = (await desk.configuration.news()).snapshot.event_type(name)
+    if found is None:
+        what = f"there is no event type {name}"
+        raise Invalid(what, [FieldError("event_type", what)])
+    if SourceKind.MANUAL not in found.sources:
+        allowed = ", ".join(found.sources) or "none"
+        raise Rejected(f"{found.name} may not be fired by hand: its sources are {allowed}")
+    if not found.enabled:
+        raise Rejected(f"{found.name} is disabled")
+    return found
+
+
+async def _view(desk: Services, event: Event) -> EventView:
+    state = shown_state(event.state, event.lease_until, desk.clock.now(), desk.life.margin())
+    payload = await _content(desk, keys.PAYLOADS, event.payload)
+    return EventView.of(event, state, payload, await _content(desk, keys.RESULTS, event.result_data))
+
+
+async def _content(desk: Services, container: str, content: Content | None) -> Any:
+    if content is None:
+        return None
+    try:
+        return json.loads(await desk.life.contents.load(container, content))
+    except Missing:
+        raise NotFound("the event is being deleted: its retention is over") from None
+
+
+def _states(text: str | None) -> frozenset[State]:
+    try:
+        return frozenset(State(each.strip().upper()) for each in text.split(",")) if text else frozenset()
+    except ValueError:
+        what = f"must be one or more of {', '.join(State)}, with commas between"
+        raise Invalid(f"state {what}", [FieldError("state", what)]) from None
+
+
+def _check_times(begin: datetime | None, end: datetime | None) -> None:
+    for name, at in (("from", begin), ("to", end)):
+        if at is not None and (at.tzinfo is None or not 1970 <= at.year < 9999):
+            what = "must be a time with its offset from UTC, such as 2026-11-23T22:00:00Z"
+            raise Invalid(f"{name} {what}", [FieldError(name, what)])

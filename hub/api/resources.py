@@ -1,0 +1,183 @@
+"""`/api/sink-types`, `/api/actions`, `/api/event-types`, `/api/sources`, and all of them as `/api/configuration`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, JsonValue
+
+from hub.api import cursors
+from hub.api.security import Desk, GuardedRoute, caller_of
+from hub.api.services import Services
+from hub.api.views import (
+    ActionList,
+    Applied,
+    ConfigurationView,
+    EventTypeList,
+    Rotate,
+    SinkTypeList,
+    SourceList,
+    SourceView,
+)
+from hub.configure.documents import list_name
+from hub.configure.matching import Match, etag
+from hub.errors import FieldError, Invalid
+from hub.model.configuration import Action, EventType, Kind, SinkType
+from hub.model.people import Role
+from hub.people.identity import Caller, Person
+from hub.storage.codec import text_of_time
+from hub.storage.configuration import Entry, RowKind
+
+router = APIRouter(route_class=GuardedRoute, tags=["configuration"])
+
+READ_ONLY: Final = ("url", "old_url_until")
+"""What a source reads back with, and a document may bring along as it was read."""
+Document = Annotated[JsonValue, Body()]
+IfMatch = Annotated[str | None, Header(description="The ETag of the version that was read, or *")]
+IfNoneMatch = Annotated[str | None, Header(description="*: only if nothing is there yet")]
+
+
+def shown(entry: Entry, desk: Services, caller: Caller) -> dict[str, Any]:
+    """A document as it is read."""
+    document = entry.model.model_dump(mode="json")
+    if entry.kind is RowKind.SOURCE:
+        admin = isinstance(caller, Person) and caller.role is Role.ADMIN
+        overlap = entry.old_key_until if entry.old_key_until and entry.old_key_until > desk.clock.now() else None
+        document["url"] = f"{desk.public_url or ''}/hooks/{entry.key}" if admin and entry.key else None
+        document["old_url_until"] = text_of_time(overlap) if overlap else None
+    return document
+
+
+def add_kind(kind: Kind, model: type[BaseModel], list_model: type[BaseModel], schema: str) -> None:
+    """The five routes of one kind."""
+    one = f"/api/{kind}/{{name}}"
+    takes = {"requestBody": {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}}
+    put, patch = _saving(kind)
+    options: dict[str, Any] = {"response_model": model, "openapi_extra": takes}
+    router.add_api_route(one, put, methods=["PUT"], name=f"put {kind}", **options)
+    router.add_api_route(one, patch, methods=["PATCH"], name=f"patch {kind}", response_model=model)
+    router.add_api_route(one, _reading(kind), methods=["GET"], name=f"read {kind}", response_model=model)
+    router.add_api_route(one, _deleting(kind), methods=["DELETE"], name=f"delete {kind}", status_code=204)
+    router.add_api_route(
+        f"/api/{kind}", _listing(kind), methods=["GET"], name=f"list {kind}", response_model=list_model
+    )
+
+
+def _saving(kind: Kind) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    async def put(
+        desk: Desk,
+        request: Request,
+        name: str,
+        document: Document,
+        if_match: IfMatch = None,
+        if_none_match: IfNoneMatch = None,
+    ) -> Response:
+        """Create, or replace as a whole: then If-Match says which version was read."""
+        match = Match.of_headers(if_match, if_none_match)
+        saved = await desk.resources.put(kind, name, _writable(kind, document), match)
+        return _one(saved.entry, desk, caller_of(request), 201 if saved.created else 200)
+
+    async def patch(desk: Desk, request: Request, name: str, changes: Document, if_match: IfMatch = None) -> Response:
+        """Change some fields, by JSON merge patch (RFC 7396): null takes a field back to its default."""
+        match = Match.of_headers(if_match, None)
+        saved = await desk.resources.patch(kind, name, _writable(kind, changes), match)
+        return _one(saved.entry, desk, caller_of(request))
+
+    return put, patch
+
+
+def _reading(kind: Kind) -> Callable[..., Any]:
+    async def read(desk: Desk, request: Request, name: str) -> Response:
+        """One document, and its version in the ETag."""
+        return _one(await desk.resources.get(kind, name), desk, caller_of(request))
+
+    return read
+
+
+def _deleting(kind: Kind) -> Callable[..., Any]:
+    async def delete(desk: Desk, name: str, if_match: IfMatch = None) -> None:
+        """Remove it. What others name stays: 409 with the list."""
+        await desk.resources.delete(kind, name, Match.of_headers(if_match, None))
+
+    return delete
+
+
+def _listing(kind: Kind) -> Callable[..., Any]:
+    async def list_documents(
+        desk: Desk,
+        request: Request,
+        cursor: Annotated[str | None, Query(max_length=500)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> Response:
+        """Documents by name."""
+        after = cursors.read(desk.cursors, kind, cursor) or ""
+        entries, more = await desk.resources.page(kind, after=after, limit=limit)
+        following = cursors.issue(desk.cursors, kind, entries[-1].name) if more else None
+        caller = caller_of(request)
+        return JSONResponse({"items": [shown(each, desk, caller) for each in entries], "cursor": following})
+
+    return list_documents
+
+
+def _one(entry: Entry, desk: Services, caller: Caller, status: int = 200) -> Response:
+    return JSONResponse(shown(entry, desk, caller), status, headers={"ETag": etag(entry.revision)})
+
+
+def _writable(kind: Kind, document: JsonValue) -> JsonValue:
+    """The document without what only the hub writes."""
+    if kind is not Kind.SOURCE or not isinstance(document, dict):
+        return document
+    return {name: value for name, value in document.items() if name not in READ_ONLY}
+
+
+add_kind(Kind.SINK_TYPE, SinkType, SinkTypeList, "SinkType")
+add_kind(Kind.ACTION, Action, ActionList, "Action")
+add_kind(Kind.EVENT_TYPE, EventType, EventTypeList, "EventType")
+add_kind(Kind.SOURCE, SourceView, SourceList, "WebhookSource")
+
+
+@router.post("/api/sources/{name}/rotate-key")
+async def rotate_key(desk: Desk, request: Request, name: str, body: Rotate | None = None) -> SourceView:
+    """Give a webhook a new address; the old one works for the overlap."""
+    overlap = timedelta(hours=(body or Rotate()).overlap_hours)
+    entry = await desk.resources.rotate_key(name, overlap)
+    return SourceView.model_validate(shown(entry, desk, caller_of(request)))
+
+
+@router.get("/api/configuration")
+async def export(desk: Desk) -> ConfigurationView:
+    """All documents, as one that can be imported. Webhook addresses are left out."""
+    newest = await desk.configuration.newest()
+    return ConfigurationView.model_validate(
+        {list_name(kind): [each.model for each in newest.of(RowKind(kind))] for kind in Kind}
+    )
+
+
+@router.put("/api/configuration")
+async def apply(desk: Desk, document: Document) -> Applied:
+    """Create or replace all of these together, or none: they may name each other. What is not named stays."""
+    saved = await desk.resources.apply(_lists(document))
+    told: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
+    for each in saved:
+        told["created" if each.created else "unchanged" if each.entry.etag else "changed"].append(
+            f"{each.entry.kind}/{each.entry.name}"
+        )
+    return Applied(**told)
+
+
+def _lists(document: JsonValue) -> dict[Kind, list[JsonValue]]:
+    kinds = {list_name(kind): kind for kind in Kind}
+    if not isinstance(document, dict) or not set(document) <= set(kinds):
+        what = f"must be an object with the lists {', '.join(kinds)}, or some of them"
+        raise Invalid(f"the configuration {what}", [FieldError("", what)])
+    lists: dict[Kind, list[JsonValue]] = {}
+    for name, documents in document.items():
+        if not isinstance(documents, list):
+            raise Invalid(f"{name} must be a JSON array", [FieldError(name, "must be a JSON array")])
+        kind = kinds[name]
+        lists[kind] = [_writable(kind, each) for each in documents]
+    return lists

@@ -1,0 +1,113 @@
+"""The gate in front of every route of the admin API: may the caller do that, is the request what the route takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import JsonValue
+
+from hub.api.adapter import CALLER
+from hub.api.services import Services
+from hub.errors import FieldError, Invalid, LengthRequired, UnsupportedBody
+from hub.people.identity import Caller
+from hub.people.roles import ROUTES, require
+from hub.rules import strict_json
+
+MOST_BODY_BYTES: Final = 256 * 1024
+MOST_CONFIGURATION_BYTES: Final = 8 * 1024 * 1024
+ENVELOPE_BYTES: Final = 4096
+"""What may lie around a payload in a request that fires an event."""
+_HOST_KEY: Final = "code"
+"""A query parameter of the Functions host: let pass, never looked at."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Desk = Annotated[Services, Depends(_services)]
+"""What a route works with."""
+
+
+def caller_of(request: Request) -> Caller:
+    """Who calls, as the shell around the application found out."""
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+class StrictRequest(Request):
+    """A request whose JSON the hub's own strict reader has read.
+
+    It counts as JSON whatever its Content-Type says: nothing else is taken here, and `curl -d` calls all a form.
+    """
+
+    content: JsonValue = None
+
+    def __init__(self, request: Request) -> None:
+        headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
+        json = [(b"content-type", b"application/json")]
+        super().__init__({**request.scope, "headers": headers + json}, request.receive)
+
+    async def json(self) -> Any:
+        return self.content
+
+
+class GuardedRoute(APIRoute):
+    """A route that is open to whom the table of roles names. One that the table does not have cannot be made."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        for method in self.methods or ():
+            if f"{method} {path}" not in ROUTES:
+                raise LookupError(f"{method} {path} is not in the table of routes and roles")
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            require(f"{request.method} {self.path}", caller_of(request))
+            _check_query(request, {each.alias for each in self.dependant.query_params})
+            strict = StrictRequest(request)
+            if self.body_field is not None:
+                strict.content = await self._content(strict)
+            return await handle(strict)
+
+        return guarded
+
+    async def _content(self, request: Request) -> JsonValue:
+        body = await request.body()
+        _check_transfer(request, body)
+        assert self.body_field is not None
+        if not body and not self.body_field.field_info.is_required():
+            return None
+        return strict_json.read(body, max_bytes=self._most_bytes(await _services(request)))
+
+    def _most_bytes(self, services: Services) -> int:
+        if self.path == "/api/events":
+            return services.life.terms.max_payload + ENVELOPE_BYTES
+        return MOST_CONFIGURATION_BYTES if self.path == "/api/configuration" else MOST_BODY_BYTES
+
+
+def _check_query(request: Request, known: set[str]) -> None:
+    """A misspelt filter must not look like one that found everything."""
+    problems = [
+        FieldError(name, f"is not a parameter here; allowed are {', '.join(sorted(known)) or 'none'}")
+        for name in request.query_params
+        if name not in known and name != _HOST_KEY
+    ]
+    if problems:
+        raise Invalid("; ".join(f"{each.field} {each.message}" for each in problems[:3]), problems)
+
+
+def _check_transfer(request: Request, body: bytes) -> None:
+    if not body and "transfer-encoding" in request.headers:
+        raise LengthRequired
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedBody("a body with a Content-Encoding is not taken: send it as it is")

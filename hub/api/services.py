@@ -1,0 +1,45 @@
+"""What the admin API works with: the use cases behind its routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.clock import Clock
+from hub.configure.copy import ConfigurationCopy
+from hub.configure.resources import Resources
+from hub.configure.sinks import Sinks
+from hub.dispatch.presence import PresenceBook
+from hub.life.cancel import Canceller
+from hub.life.context import LifeContext
+from hub.life.create import Creator
+from hub.life.listing import Listing
+from hub.life.logs import Logs
+from hub.people.enrolment import Enrolments
+from hub.people.tokens import Tokens
+from hub.signing import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One per hub."""
+
+    life: LifeContext
+    creator: Creator
+    canceller: Canceller
+    logs: Logs
+    listing: Listing
+    configuration: ConfigurationCopy
+    resources: Resources
+    sinks: Sinks
+    presence: PresenceBook
+    tokens: Tokens
+    enrolments: Enrolments
+    cursors: Signer
+    public_url: str | None
+    why_not_up: Callable[[], str | None]
+    """What this process knows to be wrong with itself; None: nothing."""
+
+    @property
+    def clock(self) -> Clock:
+        return self.life.clock

@@ -1,0 +1,55 @@
+"""`/api/sinks`: who is enrolled, who is there, and who has to go."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from hub.api.security import Desk, GuardedRoute
+from hub.api.services import Services
+from hub.api.views import SinkList, SinkView
+from hub.dispatch.presence import state_of
+from hub.model.sink import Presence, Sink
+
+router = APIRouter(route_class=GuardedRoute, tags=["sinks"])
+
+
+@router.get("/api/sinks")
+async def list_sinks(desk: Desk) -> SinkList:
+    """All sinks by name."""
+    there = await _presences(desk)
+    return SinkList(items=[_view(desk, sink, there) for sink in await desk.sinks.list()], cursor=None)
+
+
+@router.get("/api/sinks/{name}")
+async def read_sink(desk: Desk, name: str) -> SinkView:
+    """One sink."""
+    sink = await desk.sinks.get(name)
+    return _view(desk, sink, await _presences(desk))
+
+
+@router.delete("/api/sinks/{name}", status_code=204)
+async def delete_sink(desk: Desk, name: str) -> None:
+    """Remove a sink and end its credential. What it runs goes to others when its leases are over."""
+    sink = await desk.sinks.get(name)
+    await desk.sinks.delete(name)
+    await desk.presence.forget(sink.name)
+
+
+async def _presences(desk: Services) -> dict[str, Presence]:
+    return {each.sink: each for each in await desk.presence.all()}
+
+
+def _view(desk: Services, sink: Sink, there: dict[str, Presence]) -> SinkView:
+    seen = there.get(sink.name)
+    return SinkView(
+        **sink.model_dump(),
+        state=state_of(seen, desk.clock.now()),
+        seen_at=seen.seen_at if seen else None,
+        version=seen.version if seen else None,
+        platform=seen.platform if seen else None,
+        slots=seen.slots if seen else None,
+        running=seen.running if seen else None,
+        runtimes=list(seen.runtimes) if seen else [],
+        modules=list(seen.modules) if seen else [],
+        bundles=list(seen.bundles) if seen else [],
+    )

@@ -1,0 +1,316 @@
+"""What the API answers and takes, as models; the OpenAPI document is made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from hub.model.configuration import Action, EventType, Name, Runtime, SinkType, SourceKind, WebhookSource
+from hub.model.event import Event, LogLine, Outcome, State
+from hub.model.people import Role
+from hub.model.sink import SinkState
+from hub.storage.codec import text_of_time
+from hub.storage.event_summaries import Summary
+
+Time = Annotated[datetime, PlainSerializer(text_of_time, when_used="json")]
+"""`2026-11-23T22:46:00.123Z`."""
+
+
+class View(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Asked(BaseModel):
+    """A request's body. A number is a number and no text; what is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class Fire(Asked):
+    """Fire an event by hand. The EventType's filter and payload expression are for sources; this payload is it."""
+
+    event_type: Annotated[str, Field(max_length=63)]
+    payload: Any = Field(default_factory=dict)
+
+
+class EventLine(View):
+    """An event in a list."""
+
+    id: str
+    event_type: str
+    source_kind: SourceKind
+    source: str | None
+    state: State
+    result_code: str | None
+    result_message: str | None
+    sink: str | None
+    attempt: int
+    parent_id: str | None
+    root_id: str
+    depth: int
+    correlation_id: str | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    lease_until: Time | None
+    not_before: Time | None
+
+    @classmethod
+    def of(cls, summary: Summary) -> EventLine:
+        return cls(**{name: getattr(summary, name) for name in cls.model_fields})
+
+
+class EventList(View):
+    """Events, the newest first. With a cursor there may be more that are older than `searched_to`."""
+
+    items: list[EventLine]
+    cursor: str | None
+    searched_to: Time | None
+
+
+class RunView(View):
+    """What an attempt ran."""
+
+    action: str
+    runtime: Runtime
+    module: str
+    bundle: str | None
+    timeout_seconds: int
+    lease_seconds: int
+    configuration: str
+    parameters: dict[str, str]
+
+
+class AttemptView(View):
+    number: int
+    sink: str
+    started_at: Time
+    finished_at: Time | None
+    outcome: Outcome | None
+    result_code: str | None
+    result_message: str | None
+    run: RunView
+
+
+class EventView(View):
+    """Everything about one event."""
+
+    id: str
+    event_type: str
+    sink_type: str
+    source_kind: SourceKind
+    source: str | None
+    state: State
+    result_code: str | None
+    result_message: str | None
+    result_data: Any
+    payload: Any
+    sink: str | None
+    attempt: int
+    failures: int
+    lost: int
+    attempts: list[AttemptView]
+    parent_id: str | None
+    root_id: str
+    depth: int
+    follow_on: str | None
+    follow_on_skipped: str | None
+    correlation_id: str | None
+    traceparent: str | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    lease_until: Time | None
+    not_before: Time | None
+
+    @classmethod
+    def of(cls, event: Event, state: State, payload: Any, result_data: Any) -> EventView:
+        told = {"state": state, "payload": payload, "result_data": result_data}
+        plain = {name: getattr(event, name) for name in cls.model_fields if name not in (*told, "attempts")}
+        attempts = [AttemptView.model_validate(each.model_dump(exclude={"claim_id"})) for each in event.attempts]
+        return cls(**plain, **told, attempts=attempts)
+
+
+class LogLineView(View):
+    seq: int
+    time: Time
+    stream: str
+    level: str
+    text: str
+
+    @classmethod
+    def of(cls, line: LogLine) -> LogLineView:
+        return cls(**{name: getattr(line, name) for name in cls.model_fields})
+
+
+class LogsView(View):
+    """Lines of an event's log. Complete: the event has ended and these are the last."""
+
+    lines: list[LogLineView]
+    complete: bool
+
+
+# --- configuration ---------------------------------------------------------------------------------------------------
+
+
+class SourceView(WebhookSource):
+    """A source as it is read. Viewers read no address: who knows it may fire."""
+
+    url: str | None
+    old_url_until: Time | None
+    """Until then the address before the last rotation works too."""
+
+
+class SinkTypeList(View):
+    items: list[SinkType]
+    cursor: str | None
+
+
+class ActionList(View):
+    items: list[Action]
+    cursor: str | None
+
+
+class EventTypeList(View):
+    items: list[EventType]
+    cursor: str | None
+
+
+class SourceList(View):
+    items: list[SourceView]
+    cursor: str | None
+
+
+class ConfigurationView(View):
+    """All documents, as a configuration file holds them. Webhook keys are no part of it."""
+
+    sink_types: list[SinkType]
+    actions: list[Action]
+    event_types: list[EventType]
+    sources: list[WebhookSource]
+
+
+class Applied(View):
+    """What an import did, as `event-types/DISK_CLEANUP`."""
+
+    created: list[str]
+    changed: list[str]
+    unchanged: list[str]
+
+
+class Rotate(Asked):
+    """How long the old key stays valid; 0 ends every older key at once."""
+
+    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+
+
+# --- sinks and people ------------------------------------------------------------------------------------------------
+
+
+class SinkView(View):
+    """A sink, and what it said of itself when it last came."""
+
+    name: str
+    sink_type: str
+    labels: dict[str, str]
+    enrolled_at: Time
+    state: SinkState
+    seen_at: Time | None
+    version: str | None
+    platform: str | None
+    slots: int | None
+    """Free slots."""
+    running: int | None
+    runtimes: list[str]
+    modules: list[str]
+    bundles: list[str]
+
+
+class SinkList(View):
+    items: list[SinkView]
+    cursor: str | None
+
+
+class CreateToken(Asked):
+    name: Name
+    role: Annotated[Role, Field(strict=False)]
+    expires_at: Annotated[datetime | None, Field(strict=False)] = None
+
+
+class TokenView(View):
+    name: str
+    role: Role
+    created_at: Time
+    expires_at: Time | None
+
+
+class CreatedToken(TokenView):
+    """The token is shown this once."""
+
+    token: str
+
+
+class TokenList(View):
+    items: list[TokenView]
+    cursor: str | None
+
+
+class CreateEnrolment(Asked):
+    """A token with which so many agents may become sinks of this type, for so long or until then."""
+
+    sink_type: Name
+    uses: Annotated[int, Field(ge=1, le=10_000)] = 1
+    expires_in: Annotated[int | None, Field(ge=60, le=31_536_000)] = None
+    """Seconds; a day if neither is given."""
+    expires_at: Annotated[datetime | None, Field(strict=False)] = None
+
+
+class EnrolmentView(View):
+    id: str
+    sink_type: str
+    uses_left: int
+    created_at: Time
+    expires_at: Time
+
+
+class CreatedEnrolment(EnrolmentView):
+    """The token is shown this once."""
+
+    token: str
+
+
+class EnrolmentList(View):
+    items: list[EnrolmentView]
+    cursor: str | None
+
+
+class Me(View):
+    name: str
+    role: Role
+
+
+class Health(View):
+    """`up`, or `degraded` with the reason: it works, and somebody should look."""
+
+    status: str
+    reason: str | None
+
+
+class Problem(BaseModel):
+    """Every error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = []
+    """`{field, message}` for each field that was refused."""
