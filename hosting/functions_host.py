@@ -51,6 +51,18 @@ _LINE_BYTES, _HEADER_BYTES, _HEADERS = 8192, 32768, 100
 _logger = logging.getLogger("Host.Startup")
 
 
+class _Demote(logging.Filter):
+    """What aiohttp calls an error is a caller's: nonsense instead of HTTP, or a connection that breaks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        return True
+
+
+_protocol_logger = logging.getLogger("Host.Web.Protocol")
+_protocol_logger.addFilter(_Demote())
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to host an app. `home` keeps what must survive a restart; port 0 lets the system choose. Times: seconds."""
@@ -168,6 +180,7 @@ class FunctionsHost:
             self._front.handle,
             auto_decompress=False,  # the bytes of a body are what a signature was made over
             access_log=None,  # addresses hold keys
+            logger=_protocol_logger,
             lingering_time=LINGER_SECONDS,
             max_line_size=_LINE_BYTES,
             max_field_size=_HEADER_BYTES,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import http.client
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ class Supervisor:
         child.start()
 
     def wait_ready(self, name: str, timeout: float) -> None:
-        """Return when a child's `ready_url` answers with a 2xx, or without one as soon as it runs.
+        """Return when a child's `ready_url` answers (http: with a 2xx; tcp: at all), or without one as soon as it runs.
 
         Raises DidNotStart, with its last words, after `timeout` seconds or when it dies twice; Stopped if told to stop.
         """
@@ -119,8 +120,10 @@ class Supervisor:
 
 
 def answers(url: str) -> bool:
-    """Whether an address answers a GET with a 2xx."""
+    """Whether an http address answers a GET with a 2xx, or a tcp one takes a connection."""
     parts = urlsplit(url)
+    if parts.scheme == "tcp":
+        return accepts(parts.hostname or "", parts.port or 0)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PROBE_TIMEOUT_SECONDS)
     try:
         connection.request("GET", parts.path or "/")
@@ -129,3 +132,12 @@ def answers(url: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def accepts(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((host, port), _PROBE_TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiohttp import HttpVersion11, web
+from aiohttp import ClientError, HttpVersion11, web
 
 from hosting.addresses import BadAddress, decode_path, parse_query
 from hosting.admin import Admin, Call
@@ -65,6 +65,12 @@ class Front:
             answer = plain_answer(413)
         except TooManyRequests:
             answer = plain_answer(429)
+        except (ConnectionError, ClientError) as error:
+            _logger.debug("a caller went away while sending: %r", error)
+            answer = plain_answer(400)  # nobody is there to read it
+        except Exception:
+            _logger.exception("the host failed")
+            answer = plain_answer(500)
         if self.cors.origins:
             add_headers(self.cors, request.headers, answer)
         return to_response(answer, request.version >= HttpVersion11)

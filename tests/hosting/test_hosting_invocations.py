@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from pathlib import Path
@@ -147,6 +148,41 @@ async def test_a_body_above_the_limit_is_a_413_before_it_is_read(tmp_path: Path)
     async with hosted(app, tmp_path, {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000000"}) as host:
         assert (await ask(host, "/x", "POST", [("Content-Length", "1000001")])).status == 413
         assert (await ask(host, "/x", "POST", body=b"x" * 1_000_000)).text == "1000000"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npart", b"\x16\x03\x01 no HTTP at all\r\n\r\n"]
+)
+async def test_a_broken_request_reaches_no_handler_and_is_not_the_hosts_error(
+    tmp_path: Path, raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = open_app()
+
+    @app.route("x")
+    async def handler(req: func.HttpRequest) -> func.HttpResponse:
+        raise AssertionError
+
+    async with hosted(app, tmp_path) as host:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(host.url.rsplit(":", 1)[1]))
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert (await ask(host, "/none")).status == 404
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG and record.name != "root"] == []
+
+
+async def test_an_error_of_the_host_itself_is_an_empty_500_and_a_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with hosted(open_app(), tmp_path) as host:
+        monkeypatch.setattr(type(host.routes), "match", broken)
+        reply = await ask(host, "/x")
+    assert (reply.status, reply.body) == (500, b"")
+    assert "the host failed" in caplog.text
 
 
 async def test_who_waits_for_100_continue_gets_it(tmp_path: Path) -> None:

@@ -137,9 +137,14 @@ def test_ready_is_when_the_address_answers(watched: Watched) -> None:
     program = f"sleep 0.2; exec {sys.executable} -m http.server {port} --bind 127.0.0.1"
     watched.shell("web", program, url)
     watched.supervisor.wait_ready("web", PATIENCE_SECONDS)
-    watched.shell("deaf", FOREVER, NOWHERE)
-    with pytest.raises(DidNotStart, match=r"deaf is not ready after 0\.1 s"):
+    watched.shell("also", FOREVER, f"tcp://127.0.0.1:{port}")
+    watched.supervisor.wait_ready("also", PATIENCE_SECONDS)
+    watched.shell("deaf", FOREVER, "tcp://127.0.0.1:1")
+    with pytest.raises(DidNotStart, match="deaf is not ready"):
         watched.supervisor.wait_ready("deaf", 0.1)
+    watched.shell("mute", FOREVER, NOWHERE)
+    with pytest.raises(DidNotStart, match=r"mute is not ready after 0\.1 s"):
+        watched.supervisor.wait_ready("mute", 0.1)
 
 
 def test_the_last_started_is_stopped_first(watched: Watched) -> None:
