@@ -21,7 +21,7 @@ SMALL_CALL_BYTES: Final = 256 * 1024
 @endpoint
 async def agent_enroll(req: func.HttpRequest) -> func.HttpResponse:
     """An enrolment token becomes a sink with a credential of its own."""
-    call = read(req, Enrol, SMALL_CALL_BYTES)
+    call = await read(req, Enrol, SMALL_CALL_BYTES)
     return answer(await (await hub()).enrolments.exchange(call), 201)
 
 
@@ -31,7 +31,8 @@ async def agent_poll(req: func.HttpRequest) -> func.HttpResponse:
     """Work for the sink that asks, held until there is some."""
     here, sink = await calling_sink(req)
     here.upkeep.traffic()
-    polled = await here.polls.poll(sink, read(req, Poll, SMALL_CALL_BYTES))
+    call = await read(req, Poll, SMALL_CALL_BYTES)
+    polled = await here.polls.poll(sink, call)
     if polled.tasks or polled.commands:
         return answer(polled)
     steering = {HOLD_HEADER: f"{polled.settings.hold:g}", PAUSE_HEADER: f"{polled.settings.pause:g}"}
@@ -43,7 +44,7 @@ async def agent_poll(req: func.HttpRequest) -> func.HttpResponse:
 async def agent_renew(req: func.HttpRequest) -> func.HttpResponse:
     """The lease goes on."""
     here, sink = await calling_sink(req)
-    call = read(req, Renew, SMALL_CALL_BYTES)
+    call = await read(req, Renew, SMALL_CALL_BYTES)
     return answer(await here.agents.renew(sink.name, event_id(req), call))
 
 
@@ -52,7 +53,7 @@ async def agent_renew(req: func.HttpRequest) -> func.HttpResponse:
 async def agent_logs(req: func.HttpRequest) -> func.HttpResponse:
     """A chunk of the attempt's log."""
     here, sink = await calling_sink(req)
-    call = read(req, Logs, MAX_CALL_BYTES)
+    call = await read(req, Logs, MAX_CALL_BYTES)
     return answer(await here.agents.logs(sink.name, event_id(req), call))
 
 
@@ -61,7 +62,7 @@ async def agent_logs(req: func.HttpRequest) -> func.HttpResponse:
 async def agent_result(req: func.HttpRequest) -> func.HttpResponse:
     """How the attempt ended, or that it is handed back."""
     here, sink = await calling_sink(req)
-    call = read(req, Result, MAX_CALL_BYTES)
+    call = await read(req, Result, MAX_CALL_BYTES)
     return answer(await here.agents.result(sink.name, event_id(req), call))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,9 @@ from hub.rules import field_errors
 from hub.wiring import Hub
 
 log = logging.getLogger(__name__)
+
+LARGE_BODY_BYTES = 64 * 1024
+"""Above it a body is read off the event loop: megabytes of JSON hold it up for hundreds of milliseconds."""
 
 Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 M = TypeVar("M", bound=BaseModel)
@@ -69,9 +73,11 @@ async def calling_sink(req: func.HttpRequest) -> tuple[Hub, Sink]:
     raise NotAllowed("only a sink may do that")
 
 
-def read(req: func.HttpRequest, model: type[M], max_bytes: int) -> M:
+async def read(req: func.HttpRequest, model: type[M], max_bytes: int) -> M:
     """The request's body as a model, read strictly. Raises `Invalid` with its place, `TooLarge`, `LengthRequired`."""
     body = req.get_body()
     if not body and "transfer-encoding" in req.headers:
         raise LengthRequired
+    if len(body) > LARGE_BODY_BYTES:
+        return await asyncio.to_thread(field_errors.read_model, model, body, max_bytes=max_bytes)
     return field_errors.read_model(model, body, max_bytes=max_bytes)

@@ -7,13 +7,15 @@ came of it, and keeps everything running as a service manager would.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,8 @@ DEFAULT_PORT = 7071
 READY_SECONDS = 60.0
 SINK = "local"
 SINK_TYPE = "PYTHON:BASE"
-AGENT_IDENTITY = "identity.json"
-"""In the agent's state folder, once it is enrolled."""
+STOP_SECONDS = 2
+"""How long a stopping hub lets run what runs. Held polls would take their time; nothing relies on an orderly end."""
 DELIVERY = ROOT / "examples/deliveries/github-push.json"
 
 
@@ -70,13 +72,29 @@ def main() -> int:
     )
     try:
         place = Place.from_env(os.environ, parser.parse_args().storage)
-        run(place)
+        with alone(place.home):
+            run(place)
     except Stopped:
         return 0
     except HostingError as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """One platform in one folder at a time. Raises `HostingError` that says who is there already."""
+    with (home / "run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise HostingError(f"{home} is in use by process {lock.read().strip()}: stop that one first") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def run(place: Place) -> None:
@@ -120,7 +138,7 @@ def start_hub(supervisor: Supervisor, place: Place, token: str) -> None:
     if place.storage == "azurite":
         environ |= start_azurite(supervisor, place)
     command = [sys.executable, "-m", "hosting.host", "--app", str(ROOT), "--home", str(place.home / "host")]
-    argv = [*command, "--port", str(place.port)]
+    argv = [*command, "--port", str(place.port), "--grace", str(STOP_SECONDS)]
     supervisor.start(ChildSpec("hub", argv, environ, ROOT, f"{place.url}/api/health"))
     supervisor.wait_ready("hub", READY_SECONDS)
 
@@ -130,10 +148,9 @@ def start_azurite(supervisor: Supervisor, place: Place) -> dict[str, str]:
     ports = free_ports()
     location = place.home / "azurite"
     location.mkdir(exist_ok=True)
-    table = f"http://127.0.0.1:{ports.table}/devstoreaccount1"
-    supervisor.start(ChildSpec("azurite", azurite_command(location, ports), dict(os.environ), ROOT, None))
+    ready_url = f"tcp://127.0.0.1:{ports.table}"
+    supervisor.start(ChildSpec("azurite", azurite_command(location, ports), dict(os.environ), ROOT, ready_url))
     supervisor.wait_ready("azurite", READY_SECONDS)
-    supervisor.log.write("run", f"INFO Azurite keeps its tables at {table}", loud=False)
     return {
         "NEXOMATIC_STORAGE": "azure",
         "AzureWebJobsStorage": connection_string(ports),
@@ -153,11 +170,14 @@ def start_sink(supervisor: Supervisor, place: Place, client: HubClient) -> None:
     """Start the sink, enrolled first if hub and sink do not know each other yet; returns when it is online."""
     environ = {**os.environ, **agent_settings(place)}
     agent = [sys.executable, "-m", "nexomatic_agent"]
+    enrolled_with = place.home / "sink.hub"
     known = client.get(address("sinks", SINK)) is not None
-    if not (known and (place.agent_state / AGENT_IDENTITY).exists()):
+    # An agent gives its credential to the address it enrolled with and to no other, so a moved port enrols it anew.
+    if not (known and enrolled_with.exists() and enrolled_with.read_text() == place.url):
         client.delete(address("sinks", SINK))
         enrolment = client.post("/api/enrolments", {"sink_type": SINK_TYPE})
         enrol([*agent, "enroll", "--again"], {**environ, "NEXOMATIC_AGENT_TOKEN": enrolment["token"]})
+        enrolled_with.write_text(place.url)
     supervisor.start(ChildSpec("sink", [*agent, "run"], environ, ROOT, None))
     client.wait(address("sinks", SINK), lambda sink: sink["state"] == "ONLINE", READY_SECONDS)
 

@@ -7,6 +7,7 @@ tests may have one after the other, and each gets a hub of its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -88,6 +89,7 @@ async def open_storage(settings: Settings, clock: Clock) -> Storage:
         return open_embedded(settings.home / DATABASE, clock)
     from hub.storage.azure import Endpoints, open_azure
 
+    logging.getLogger("azure").setLevel(logging.ERROR)  # the SDKs say a line for each call, and we count them ourselves
     address = settings.storage_address
     if isinstance(address, IdentityAddress):
         endpoints = Endpoints(address.table, address.queue, address.blob, address.client_id)

@@ -112,6 +112,10 @@ class _Wires:
         if self.dispatcher is not None:
             self.dispatcher.cancelled(sink, event_id)
 
+    def restarted(self, sink: str) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.restarted(sink)
+
 
 @dataclass(frozen=True, slots=True)
 class _Administration:
@@ -187,6 +191,7 @@ def _context(
         randomness=randomness,
         wake=wires.wake,
         cancelled=wires.cancelled,
+        restarted=wires.restarted,
     )
 
 
@@ -210,4 +215,3 @@ def _administration(
         tokens=Tokens(newest, write, clock, new_secret),
         enrolments=Enrolments(newest, write, clock, new_secret, lambda: f"{randomness() & (1 << 48) - 1:012x}"),
     )
-

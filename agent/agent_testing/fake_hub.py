@@ -192,7 +192,7 @@ class FakeHub:
             request.wfile.write(content)
 
     def _enroll(self, call: Call) -> Answer:
-        return Answer(body={"sink": call.said["name"], "sink_type": "PYTHON:BASE", "credential": "c" * 43})
+        return Answer(201, body={"sink": call.said["name"], "sink_type": "PYTHON:BASE", "credential": "c" * 43})
 
     def _poll(self, call: Call) -> Answer:
         steering = {"hold": self.hold, "pause": self.pause}

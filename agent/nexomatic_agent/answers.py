@@ -59,7 +59,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Mapping
     if document is None:
         # Not the hub's words, whatever the status says: a proxy's page, a half-started host.
         raise Transient(f"status {status} with a body that is not the hub's", _retry_after(headers))
-    if status == 200:
+    if status in (200, 201):
         return document
     raise _error(status, headers, document)
 

@@ -25,10 +25,7 @@ class Dispatcher:
 
     async def wait(self, poll: WaitingPoll, queues: list[str], until: float) -> None:
         """Let the poll wait for work on these queues, until the loop's time `until` at most."""
-        for older in self._held.get(poll.sink, []):
-            # A poll outlives its client by as long as it is held; a sink that restarted, or lost the connection, has
-            # one that nobody listens to, and a task given to it would be lost for a lease.
-            older.retire()
+        self.restarted(poll.sink)
         self._held.setdefault(poll.sink, []).append(poll)
         loops = [self._loop(queue) for queue in queues] if poll.slots else []
         for loop in loops:
@@ -53,6 +50,15 @@ class Dispatcher:
         """An event this sink runs was cancelled in this process: say so to a poll it has open."""
         for poll in self._held.get(sink, [])[:1]:
             poll.tell(Cancel(event_id=event_id))
+
+    def restarted(self, sink: str) -> None:
+        """The sink has begun anew, or sent another poll: the ones it sent before take nothing more.
+
+        A poll outlives its client by as long as it is held; a task given to one that nobody listens to would be lost
+        for a lease.
+        """
+        for poll in self._held.get(sink, []):
+            poll.retire()
 
     def _loop(self, queue: str) -> ReceiveLoop:
         if queue not in self._loops:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hub.errors import TooLarge
 from hub.life.complete import Completion
 from hub.life.context import LifeContext
 from hub.life.lease import Lease, LeaseTokens
@@ -42,7 +41,7 @@ class AgentCalls:
         return self._leased(Renewal(lease, watched=False), token=call.token)
 
     async def result(self, sink: str, event_id: str, call: Result) -> Recorded:
-        """Record how the attempt ended. However often it is repeated, it happens once."""
+        """Record how the attempt ended. However often it is repeated, it happens once. Raises `TooLarge`."""
         lease = self._tokens.read(call.token, event_id=event_id, sink=sink)
         if call.state is ResultState.RETURNED:
             await self._completion.hand_back(lease, started=call.started, message=call.message)
@@ -58,9 +57,7 @@ class AgentCalls:
     async def _data(self, lease: Lease, call: Result) -> Content | None:
         if call.data is None:
             return None
-        data = strict_json.write(call.data)
-        if len(data) > self._life.terms.max_payload:
-            raise TooLarge(f"the result is {len(data)} bytes, at most {self._life.terms.max_payload} are kept")
+        data = strict_json.encode_bounded(call.data, self._life.terms.max_payload)
         return await self._life.contents.store(keys.RESULTS, f"{lease.event_id}-{lease.claim_id}", data)
 
     def _leased(self, renewal: Renewal, token: str | None = None) -> Leased:

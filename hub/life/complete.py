@@ -54,6 +54,8 @@ class Completion:
 
     async def hand_back(self, lease: Lease, *, started: bool, message: str | None) -> None:
         """QUEUED again, or ERROR as `on_lost` says, at once instead of when the lease runs out."""
+        # First of all: what is handed back would be given to the poll that the dead process left behind.
+        self._life.restarted(lease.holding.sink)
         snapshot = await self._life.configuration()
         policy = snapshot.retry_policy(lease.holding.event_type)
         now = self._life.now()

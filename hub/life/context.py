@@ -37,6 +37,9 @@ class LifeContext:
     cancelled: Callable[[str, str], None]
     """Tells the polls held in this process that this sink's event (sink, event id) was cancelled."""
 
+    restarted: Callable[[str], None]
+    """Tells the polls held in this process for this sink that nobody listens to them: it hands back after a restart."""
+
     def now(self) -> datetime:
         """The time of day, cut to the milliseconds that storage keeps."""
         now = self.clock.now()

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import requests
 
 from hosting.hub_client import address
 from tests.e2e.conftest import MODULES, configure
-from tests.e2e.local_platform import ROOT, Platform
+from tests.e2e.local_platform import ROOT, Platform, free_port
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -94,9 +96,14 @@ def test_limits_are_refused_with_words(platform: Platform) -> None:
 
 
 def test_a_second_platform_on_the_same_data_is_refused_with_words(platform: Platform) -> None:
-    second = Platform(platform.home)
-    with pytest.raises(AssertionError, match="did not start"):
-        second.start()
+    command = [sys.executable, "-m", "hosting.run"]
+    environ = {**os.environ, "NEXOMATIC_HOME": str(platform.home), "NEXOMATIC_PORT": str(free_port())}
+
+    second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    assert second.returncode == 1
+    assert "is in use by process" in second.stderr
+    assert platform.ready["pids"], "the first goes on"
     assert platform.client.get("/api/events") is not None
 
 

@@ -13,8 +13,8 @@ from hub.model.sink import Sink
 from hub.rules.cadence import CadenceMode, Fleet
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import queue_of_sink_type
-from hub.wire import Poll, Polled
-from tests.life.rig import SINK_TYPE, LifeRig, open_rig
+from hub.wire import Poll, Polled, ResultState
+from tests.life.rig import SINK, SINK_TYPE, LifeRig, open_rig
 from tests.simulation.virtual_loop import VirtualClock, VirtualLoop
 
 QUEUE = queue_of_sink_type(SINK_TYPE)
@@ -94,6 +94,19 @@ def test_a_sinks_newer_poll_takes_the_place_of_its_older_one() -> None:
         await rig.fire("A")
         assert len((await current).tasks) == 1
         assert (await abandoned).tasks == ()
+
+    virtually(body)
+
+
+def test_what_a_restarted_sink_hands_back_is_not_given_to_its_dead_poll() -> None:
+    async def body(rig: LifeRig) -> None:
+        await rig.fire("A")
+        (task,) = (await polling(rig, SINK)).tasks
+        abandoned = polling(rig, SINK)
+        await asyncio.sleep(5)
+        await rig.report(task, ResultState.RETURNED)
+        assert (await abandoned).tasks == ()
+        assert [each.attempt for each in (await polling(rig, SINK)).tasks] == [2]
 
     virtually(body)
 
