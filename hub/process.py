@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from hub.clock import Clock, SystemClock
+from hub.errors import Unavailable
 from hub.evaluation import Evaluator
 from hub.life.terms import Terms
 from hub.root_key import root_key
@@ -23,20 +24,33 @@ from hub.settings_table import Engine
 from hub.storage.ports import Storage
 from hub.wiring import Hub, Options, build
 
-RANDOM_BITS = 128
+RANDOM_BITS = 256
 DATABASE = "nexomatic.db"
+
+log = logging.getLogger(__name__)
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
 
 
 async def hub() -> Hub:
-    """The hub of this event loop. Raises what opening it raises, and tries again at the next call."""
+    """The hub of this event loop. Raises `Unavailable` when it cannot be opened, and tries again at the next call.
+
+    Why it cannot is said in the log alone: callers are not told of settings.
+    """
     loop = asyncio.get_running_loop()
     opening = _hubs.get(loop)
     if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-        opening = _hubs[loop] = loop.create_task(open_hub(os.environ), name="open the hub")
+        opening = _hubs[loop] = loop.create_task(_open(), name="open the hub")
     # Shielded: a request that is given up must not end the opening for the others that wait for it.
     return await asyncio.shield(opening)
+
+
+async def _open() -> Hub:
+    try:
+        return await open_hub(os.environ)
+    except Exception as error:
+        log.error("the hub cannot start: %s", error)
+        raise Unavailable("the hub cannot start; its log says why") from error
 
 
 async def open_hub(environ: Mapping[str, str]) -> Hub:

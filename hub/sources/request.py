@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -68,7 +69,7 @@ def body_document(request: Request, max_bytes: int) -> bytes:
     kind = content_type.get_content_type()
     if kind == "application/json" or kind.endswith("+json"):
         strict_json.read(request.body)
-        return request.body
+        return request.body.removeprefix(codecs.BOM_UTF8)  # it is let pass, and would be no JSON inside a document
     document = strict_json.write(_document(kind, content_type.get_content_charset("utf-8"), request.body))
     if len(document) > max_bytes:
         raise TooLarge(f"as JSON the body is {len(document)} bytes; at most {max_bytes} are taken")

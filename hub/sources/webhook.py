@@ -35,6 +35,16 @@ class Verdict:
     """Why it was not fired."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Whether an event type is fired, with which payload, or why not."""
+
+    event_type: str
+    fires: EventType | None
+    payload: bytes = b""
+    reason: str | None = None
+
+
 class Webhooks:
     """Takes webhook requests, and tells their callers how it went."""
 
@@ -55,8 +65,9 @@ class Webhooks:
         source, snapshot = await self._source(key, request.method)
         limit = min(source.max_body or self._life.terms.max_payload, self._life.terms.max_payload)
         body = await _off_loop_if_large(request, limit)
-        verdicts = [await self._fire(name, source, snapshot, request, body) for name in source.event_types]
-        return list(verdicts)
+        # All are decided before any is created: then only storage can fail between the first event and the last.
+        decisions = [await self._decide(name, snapshot, request, body) for name in source.event_types]
+        return [await self._fire(decision, source, request) for decision in decisions]
 
     async def status(self, event_id: str, token: str) -> Event:
         """The event that a status address is about. Raises `NotFound` for one that is not, or no longer, good."""
@@ -92,28 +103,33 @@ class Webhooks:
             raise Unavailable("this webhook is paused; try again later")
         return source, configuration.snapshot
 
-    async def _fire(self, name: str, source: Source, snapshot: Snapshot, request: Request, body: bytes) -> Verdict:
+    async def _decide(self, name: str, snapshot: Snapshot, request: Request, body: bytes) -> _Decision:
         event_type = snapshot.event_type(name)
         reason = _cannot_fire(event_type)
         if event_type is None or reason is not None:
-            return Verdict(name, None, reason)
+            return _Decision(name, None, reason=reason)
         try:
             payload = await self._payload(event_type, request, body)
         except Invalid as error:
-            return Verdict(event_type.name, None, str(error))
+            return _Decision(event_type.name, None, reason=str(error))
         if payload is None:
-            return Verdict(event_type.name, None, "filtered out")
+            return _Decision(event_type.name, None, reason="filtered out")
+        return _Decision(event_type.name, event_type, payload)
+
+    async def _fire(self, decision: _Decision, source: Source, request: Request) -> Verdict:
+        if decision.fires is None:
+            return Verdict(decision.event_type, None, decision.reason)
         event = await self._creator.create(
             NewEvent(
-                event_type=event_type,
+                event_type=decision.fires,
                 source_kind=SourceKind.WEBHOOK,
-                payload=payload,
+                payload=decision.payload,
                 source=source.name,
                 traceparent=traceparent_of(request.headers, self._life.randomness()),
                 correlation_id=correlation_id_of(request.headers),
             )
         )
-        return Verdict(event_type.name, event, None)
+        return Verdict(decision.event_type, event, None)
 
     async def _payload(self, event_type: EventType, request: Request, body: bytes) -> bytes | None:
         """The payload, or None when the filter says no."""

@@ -29,6 +29,7 @@ def request(body: bytes = b"", content_type: str | None = None, **headers: str) 
         ("text/csv; charset=iso-8859-1", "grün".encode("latin-1"), {"text": "grün"}),
         ("application/octet-stream", b"\x00\xff", {"content_type": "application/octet-stream", "base64": "AP8="}),
         (None, b"x", {"content_type": "application/octet-stream", "base64": "eA=="}),
+        ("application/json", b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
         ("application/json", b"", {}),
         (None, b"", {}),
     ],
