@@ -43,6 +43,12 @@ class AgentPool:
     def sink_type(self) -> str:
         return self._pool.sink_type
 
+    @property
+    def busy(self) -> bool:
+        """Whether it has anything in its hands, or will find something on its disk."""
+        held = self.agent is not None and bool(self.agent.holders)
+        return not self.gone and (held or bool(self._disk.entries))
+
     def there(self, now: float) -> list[tuple[float, float]]:
         """From when until when it would have taken work."""
         return [*self._lived, *([] if self._ready_since is None else [(self._ready_since, now)])]

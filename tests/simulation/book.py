@@ -53,11 +53,14 @@ def payload_of(post: Post) -> bytes:
 class Book:
     """The book of one run. A `Ledger` for the agents."""
 
-    def __init__(self, scenario: Scenario, complain: Callable[[str, str], None]) -> None:
+    def __init__(self, scenario: Scenario, complain: Callable[[str, str], None], news: Callable[[], None]) -> None:
         self._scenario = scenario
+        self._news = news
         self._complain = complain
         self._posts = {id_of(scenario, post): post for post in scenario.posts}
         self.acknowledged: dict[str, float] = {}
+        self.refused: dict[str, str] = {}
+        """Events that no hub would take, and why."""
         self.cancel_answers: dict[str, str] = {}
         """By event: `cancelled` or `too late`."""
         self.spans: defaultdict[Claim, list[Span]] = defaultdict(list)
@@ -82,6 +85,7 @@ class Book:
             for span in spans:
                 if span.sink == sink and span.until is None:
                     span.until = _now()
+        self._news()
 
     def child_started(self, sink: str, event_id: str, attempt: int) -> None:
         self.starts.append(Start((event_id, attempt), sink, _now()))
@@ -92,6 +96,7 @@ class Book:
     def let_go(self, sink: str, event_id: str, attempt: int, lost: str | None) -> None:
         if lost is not None:
             self.lost[event_id, attempt] = lost
+        asyncio.get_running_loop().call_soon(self._news)
         for span in self.spans[event_id, attempt]:
             if span.sink == sink and span.until is None:
                 span.until = _now()

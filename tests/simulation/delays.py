@@ -126,7 +126,7 @@ class Costs:
         claim = hit.step.what == "table.replace events"
         if claim and hit.fault in (Fault.LOST, Fault.DUPLICATE):
             return hit.seconds + CALL_AGAIN  # read again: my claim id means I won
-        if claim and hit.fault in (Fault.LATE, Fault.SLOW):
+        if claim and hit.fault in (Fault.LATE, Fault.SLOW, Fault.SLOW_AFTER):
             return hit.seconds + self.lost
         # A row that is still missing doubles the wait for it each time.
         return 2 * hit.seconds + FIRST_VISIBILITY + CALL_AGAIN

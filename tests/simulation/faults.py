@@ -23,6 +23,7 @@ class Fault(Enum):
     LATE = "the answer is lost, the effect comes later"
     DUPLICATE = "is done twice, the second answer is seen"
     SLOW = "takes long"
+    SLOW_AFTER = "takes effect, the answer takes long"
     CRASH_BEFORE = "its process is killed before"
     CRASH_AFTER = "its process is killed after"
     GONE_BEFORE = "its process is killed before, and never started again"
@@ -81,7 +82,16 @@ def possible(step: Step) -> tuple[Fault, ...]:
         return (Fault.FAIL, Fault.LOST, Fault.LATE, Fault.DUPLICATE, Fault.SLOW)
     if step.what.startswith(_READS):
         return (Fault.FAIL, Fault.SLOW, Fault.CRASH_BEFORE)
-    return (Fault.FAIL, Fault.LOST, Fault.LATE, Fault.DUPLICATE, Fault.SLOW, Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
+    return (
+        Fault.FAIL,
+        Fault.LOST,
+        Fault.LATE,
+        Fault.DUPLICATE,
+        Fault.SLOW,
+        Fault.SLOW_AFTER,
+        Fault.CRASH_BEFORE,
+        Fault.CRASH_AFTER,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +193,7 @@ class Drawn:
     def seconds(self, step: Step, fault: Fault) -> float:
         if fault is Fault.LATE:
             return self.rng.choice((0.05, 1.0, 8.0, 40.0)) * self.rng.random()
-        if fault is Fault.SLOW and step.layer is Layer.STORAGE:
+        if fault in (Fault.SLOW, Fault.SLOW_AFTER) and step.layer is Layer.STORAGE:
             return self.rng.choice((0.5, 8.0, MOST_SLOW_SECONDS)) * self.rng.random()
         if fault is Fault.SLOW:
             return self.rng.choice((0.5, 8.0, 16.0, 45.0)) * self.rng.random()
@@ -208,7 +218,7 @@ class Faults:
         self.count += 1
         if self._keep:
             self.steps.append(step)
-        if self._outages and self._out(layer, now):
+        if self.out(layer, now):
             return Hit(now, step, Fault.FAIL, OUT_SECONDS)
         fault = self._plan.decide(step, now)
         if fault is Fault.NONE:
@@ -217,5 +227,6 @@ class Faults:
         self.hits.append(hit)
         return hit
 
-    def _out(self, layer: Layer, now: float) -> bool:
+    def out(self, layer: Layer, now: float) -> bool:
+        """Whether this layer does not work at all at this time."""
         return any(outage.layer is layer and outage.begins <= now < outage.ends for outage in self._outages)

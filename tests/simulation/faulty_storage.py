@@ -82,6 +82,12 @@ class Channel:
             case Fault.SLOW:
                 await asyncio.sleep(hit.seconds)
                 return await self._plainly(what, about, effect)
+            case Fault.SLOW_AFTER:
+                try:
+                    return await self._plainly(what, about, effect)
+                finally:
+                    await asyncio.sleep(hit.seconds)
+                    await self._process.pass_on()
             case _ if hit.fault in CRASHES:
                 await self._crash(hit, what, about, effect)
         await self._process.pass_on()

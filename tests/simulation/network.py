@@ -79,6 +79,8 @@ class Network:
                 answer = await self._with(hit, what, handle)
         except TimeoutError:
             answer = None
+        if self._faults.out(Layer.NETWORK, asyncio.get_running_loop().time()):
+            answer = None
         await caller.pass_on()
         return self._heard(caller, what, about, answer)
 

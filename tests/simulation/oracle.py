@@ -63,12 +63,12 @@ class Oracle:
         self._clocks = Clocks(min(scenario.hubs), max(scenario.hubs))
         self.violations: list[Violation] = []
         self.record = Record(self._wrote)
-        self.book = Book(scenario, self._complain_now)
+        self.book = Book(scenario, self.complain_now, news)
         self._made: Counter[str] = Counter()
         self._ended_at: dict[str, float] = {}
         self._now = 0.0
 
-    def _complain_now(self, event_id: str, what: str) -> None:
+    def complain_now(self, event_id: str, what: str) -> None:
         self._complain(self._now, event_id, what)
 
     def _complain(self, at: float, event_id: str, what: str) -> None:
@@ -79,6 +79,9 @@ class Oracle:
     def _wrote(self, write: Write) -> None:
         self._now = write.at
         self._news()
+        if _mangled(write.after):
+            self._complain(write.at, write.event_id, f"all that is left of the row is {sorted(write.after or ())}")
+            return
         for rule in (judge(write, self._clocks), self._made_once(write), self._ended(write), self._slots(write)):
             for wrong in rule:
                 self._complain(write.at, write.event_id, wrong)
@@ -122,12 +125,12 @@ class Oracle:
 
     def finish(self, end: End) -> list[Violation]:
         """All violations, those of the end included."""
-        for event_id in self.book.acknowledged:
-            if event_id not in self.record.history:
-                self._complain(end.at, event_id, "it was acknowledged and was never there")
+        self._answers(end)
         for event_id, history in self.record.history.items():
             last = history[-1].after or history[-1].before
             assert last is not None
+            if _mangled(last):
+                continue  # that was said when it happened
             for wrong in (
                 *self._settled(last),
                 *self._history(event_id, history, last),
@@ -143,6 +146,14 @@ class Oracle:
         if end.slots:
             self._complain(end.at, "-", f"{end.slots} slots were left in use")
         return self.violations
+
+    def _answers(self, end: End) -> None:
+        """What callers were told."""
+        for event_id in self.book.acknowledged:
+            if event_id not in self.record.history:
+                self._complain(end.at, event_id, "it was acknowledged and was never there")
+        for event_id, reason in self.book.refused.items():
+            self._complain(end.at, event_id, f"it was refused: {reason}")
 
     def _settled(self, last: Columns) -> Iterator[str]:
         if state(last) not in FINAL:
@@ -208,7 +219,8 @@ class Oracle:
             if told is not None and outcome not in REPORTED:
                 yield f"an agent was told that attempt {attempt} is recorded as {told.state}; it is {outcome}"
             refused = self.book.lost.get((event_id, attempt))
-            if refused is not None and outcome in REPORTED - {"NOT_STARTED"}:
+            there = event_id in self.record.rows  # nobody remembers the reports of what retention took
+            if refused is not None and there and outcome in REPORTED - {"NOT_STARTED"}:
                 yield f"attempt {attempt} is recorded as {outcome}, and its agent was told {refused!r}"
         starts = sum(start.claim[0] == event_id for start in self.book.starts)
         policy = self._scenario.kind(text(last, "event_type")).event_type.retry
@@ -254,3 +266,8 @@ class Oracle:
             running += change
             since = at
         return delays.merged(found)
+
+
+def _mangled(row: Columns | None) -> bool:
+    """Whether the row has lost columns without which nothing can be said of it."""
+    return row is not None and not all(text(row, name) for name in ("id", "state", "event_type"))

@@ -37,11 +37,13 @@ class People:
             id=event_id,
             not_before=None if post.not_before is None else EPOCH + timedelta(seconds=post.not_before),
         )
-        while event_id not in self._book.acknowledged:
+        while event_id not in self._book.acknowledged and event_id not in self._book.refused:
             try:
                 await self._network.call(caller, "create", event_id, lambda hub: hub.creator.create(new), patience=70)
             except NoAnswer:
                 await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
+            except Refused as refusal:
+                self._book.refused[event_id] = refusal.reason
             else:
                 self._book.acknowledged[event_id] = asyncio.get_running_loop().time()
 

@@ -82,8 +82,6 @@ def judge(write: Write, clocks: Clocks) -> Iterator[str]:
     if after is None:
         assert before is not None
         yield from _removed(before)
-    elif not text(after, "state"):
-        yield f"the row has lost its state: {sorted(after)}"
     elif before is None:
         if state(after) != "QUEUED":
             yield f"an event began as {state(after)}"

@@ -63,11 +63,30 @@ def once(seed: int) -> Scenario:
     return Scenario("once", seed, kinds, (Post(0, "ONCE", 1.0),), TWO, horizon=SHORT)
 
 
+def once_alone(seed: int) -> Scenario:
+    """The same in a pool of one, so that nobody else ever looks at it."""
+    kinds = (kind("ONCE", WorkKind(seconds=(12, 14)), retry=RetryPolicy(on_lost=OnLost.FAIL)),)
+    return Scenario("once alone", seed, kinds, (Post(0, "ONCE", 1.0),), (Pool("sink-a"),), most_wait=180, horizon=SHORT)
+
+
+def long_alone(seed: int) -> Scenario:
+    """A long task in a pool of one, which is killed and comes back within seconds."""
+    kinds = (kind("LONG", WorkKind(seconds=(40, 45))),)
+    return Scenario("long alone", seed, kinds, (Post(0, "LONG", 1.0),), (Pool("sink-a"),), most_wait=20, horizon=SHORT)
+
+
 def slotted(seed: int) -> Scenario:
     """Two events of which one may run at a time."""
     kinds = (kind("SLOTTED", WorkKind(seconds=(3, 5)), max_running=1),)
     posts = (Post(0, "SLOTTED", 1.0), Post(1, "SLOTTED", 1.1))
     return Scenario("slotted", seed, kinds, posts, TWO, horizon=SHORT)
+
+
+def slotted_later(seed: int) -> Scenario:
+    """One may run at a time, and the other looks for a slot just after an unrenewed lease has ended."""
+    kinds = (kind("SLOTTED", WorkKind(seconds=(3, 5)), max_running=1),)
+    posts = (Post(0, "SLOTTED", 1.0), Post(1, "SLOTTED", 8.0))
+    return Scenario("slotted later", seed, kinds, posts, TWO, horizon=SHORT)
 
 
 def three_slotted(seed: int) -> Scenario:
@@ -80,7 +99,7 @@ def three_slotted(seed: int) -> Scenario:
 def slotted_stall(seed: int) -> Scenario:
     """One may run at a time, and whoever runs it stands still for longer than its lease."""
     kinds = (kind("SLOTTED", WorkKind(seconds=(60, 65)), max_running=1, timeout_seconds=300),)
-    posts = (Post(0, "SLOTTED", 1.0), Post(1, "SLOTTED", 4.0))
+    posts = (Post(0, "SLOTTED", 1.0), Post(1, "SLOTTED", 8.0))
     pools = (Pool("sink-a", capacity=1, stalls=((5.0, 38.0 + seed % 12),)), Pool("sink-b", begins=3.0))
     return Scenario("slotted stall", seed, kinds, posts, pools, horizon=SHORT)
 
@@ -132,7 +151,7 @@ def shared_out(seed: int) -> Scenario:
 def forgotten(seed: int) -> Scenario:
     """Settled events are removed after seconds, while an agent that stood still has yet to repeat its report."""
     kinds = (kind("PARENT", WorkKind(seconds=(1, 1)), edges={"on_success": "CHILD"}), kind("CHILD", sink_type=OTHER))
-    pools = (Pool("sink-a", stalls=((4.0, 90.0),)), Pool("sink-b", sink_type=OTHER))
+    pools = (Pool("sink-a", stalls=((2.5, 67.5),)), Pool("sink-b", sink_type=OTHER))
     keep = 20 / DAY
     return Scenario(
         "forgotten", seed, kinds, (Post(0, "PARENT", 1.0),), pools, retention_days=keep, most_wait=HOUR, horizon=SHORT
@@ -172,8 +191,8 @@ SYSTEMATIC: tuple[Scene, ...] = (
 )  # fmt: skip
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
-    lonely_chain, three_slotted, slotted_stall, too_late_and_old, stubborn, outage, shared_out, forgotten,
-    away_for_weeks, away_for_a_day, in_ten_days,
+    lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old, stubborn,
+    outage, shared_out, forgotten, away_for_weeks, away_for_a_day, in_ten_days,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

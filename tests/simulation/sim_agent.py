@@ -75,6 +75,7 @@ class SimAgent:
         self.around.trace.add(self.process.name, f"!! {what}", hit.fault.value)
         if hit.fault in (Fault.CRASH_AFTER, Fault.GONE_AFTER):
             do()
+            await asyncio.sleep(0)  # a request that was sent is on its way
         self.process.kill()
         await self.process.pass_on()
 

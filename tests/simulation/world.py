@@ -77,7 +77,7 @@ class _World:
         self._faults = Faults(plan, scenario.outages, keep_steps=keep_steps)
         self._trace = Trace(loop)
         self._news = asyncio.Event()
-        """Somebody has an answer, or an event's row was written."""
+        """Somebody has an answer, an event's row was written, an agent has let go of a task."""
         self._oracle = Oracle(scenario, self._news.set)
         engine = open_embedded(None, VirtualClock(loop))
         self._engine: Storage = RecordedStorage(engine, self._oracle.record)
@@ -184,7 +184,7 @@ class _World:
         self._check_alive()
 
     def _settled(self) -> bool:
-        if not all(task.done() for task in self._people):
+        if not all(task.done() for task in self._people) or any(agent.busy for agent in self._agents):
             return False
         rows = self._oracle.record.rows.values()
         return all(state(row) in FINAL and not text(row, "owes") for row in rows)

@@ -1,0 +1,362 @@
+"""The planted bugs: mistakes that the storage protocol was found to invite, each as a change of the source.
+
+A test fails when the text to be changed is not there exactly once, so that a bug cannot quietly stop being planted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLAIM, COMPLETE, FENCE = "hub/life/claim.py", "hub/life/complete.py", "hub/life/fence.py"
+CREATE, DEBTS, CANCEL = "hub/life/create.py", "hub/life/debts.py", "hub/life/cancel.py"
+REDELIVER, RENEW, CONTEXT = "hub/life/redeliver.py", "hub/life/renew.py", "hub/life/context.py"
+LIFECYCLE, HINTS, SLOTS = "hub/rules/lifecycle.py", "hub/rules/hints.py", "hub/limits/slots.py"
+RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
+EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
+QUEUES, RECEIVE, AGENT = (
+    "hub/storage/embedded/queues.py",
+    "hub/dispatch/receive_loop.py",
+    "agent/nexomatic_agent/task.py",
+)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One change of one file. `old` is in it exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted bug."""
+
+    name: str
+    what: str
+    patches: tuple[Patch, ...]
+
+
+def _mutant(name: str, what: str, *patches: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, what, tuple(Patch(*patch) for patch in patches))
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    _mutant(
+        "01",
+        "the claimer takes a 412 after its own write for a lost race",
+        (CLAIM, "return await self._won_after_all(claimed, LostRace())", "raise LostRace from None"),
+    ),
+    _mutant(
+        "02",
+        "a lease is compared by ETag instead of claim id",
+        (FENCE, "if not holds(stored.event, lease.claim_id):", "if stored.etag != lease.etag:"),
+    ),
+    _mutant(
+        "03",
+        "a repeated report is recognised only on final rows",
+        (
+            FENCE,
+            "if attempt is not None and attempt.outcome in REPORTED:",
+            "if attempt is not None and attempt.outcome in REPORTED and stored.event.state.final:",
+        ),
+    ),
+    _mutant(
+        "04",
+        "a message whose row is missing is deleted at once",
+        (REDELIVER, "if age > self._life.terms.orphan_seconds:", "if age >= 0:"),
+    ),
+    _mutant(
+        "05",
+        "a row that is there already excuses the put of its message",
+        (
+            CREATE,
+            "await together(self._insert(event), self._put_hint(event), self._life.partitions.register(partition))",
+            "try:\n"
+            "            await self._life.events.insert(event)\n"
+            "        except Exists:\n"
+            "            return\n"
+            "        await together(self._put_hint(event), self._life.partitions.register(partition))",
+        ),
+    ),
+    _mutant(
+        "06",
+        "a hint that meets a live lease is deleted",
+        (REDELIVER, "await self._hide(delivery, (expires - now).total_seconds())", "await self._delete(delivery)"),
+    ),
+    _mutant(
+        "07",
+        "the message is deleted before the follow-on exists, and reconcile does not look at final rows",
+        (
+            COMPLETE,
+            "            debt = debt_from(lease.holding, written.changes)\n",
+            "            debt = debt_from(lease.holding, written.changes)\n"
+            "            if state.final:\n"
+            "                await self._delete_hint(lease)\n",
+        ),
+        (
+            RECONCILE,
+            "        if event.state.final:\n            await self._debts.settle(stored)\n",
+            "        if event.state.final:\n",
+        ),
+    ),
+    _mutant(
+        "08",
+        "the debt is cleared after the follow-on's row and before its message",
+        (DEBTS, "await self._creator.create(\n            NewEvent(", "new = (\n            NewEvent("),
+        (
+            DEBTS,
+            "return await self._clear(debt, {}, etag)",
+            "event = await self._creator._event(debt.owes, new)\n"
+            "        await self._creator._insert(event)\n"
+            "        await self._clear(debt, {}, etag)\n"
+            "        return await self._creator._store(event)",
+        ),
+    ),
+    _mutant(
+        "09",
+        "the follow-on is created before its parent's final write",
+        (
+            COMPLETE,
+            "        await self._carry_out(lease, await fence.write(self._life.events, lease, make, log_tail",
+            "        early = debt_from(lease.holding, make(lease.holding))\n"
+            "        if early is not None:\n"
+            "            await self._debts.pay(early, lease.etag)\n"
+            "        await self._carry_out(lease, await fence.write(self._life.events, lease, make, log_tail",
+        ),
+    ),
+    _mutant(
+        "10",
+        "the follow-on's id is made from the time of its creation",
+        (
+            DEBTS,
+            "                id=debt.owes,\n",
+            "                id=__import__('hub.rules.ids').rules.ids.derived(\n"
+            "                    self._life.clock.now(), debt.event_id, shard=debt.owes[-1]\n"
+            "                ),\n",
+        ),
+    ),
+    _mutant(
+        "11",
+        "a repeated report creates the follow-on although nothing is owed",
+        (
+            COMPLETE,
+            "await self._debts.settle(written.stored)",
+            "owed = {'owes': event.follow_on, 'owes_event_type': lease.holding.edges.after(event.state)}\n"
+            "            again = event.model_copy(update=owed if state.final else {})\n"
+            "            await self._debts.settle(type(written.stored)(again, written.stored.etag))",
+        ),
+    ),
+    _mutant(
+        "12",
+        "a repeated report is answered without paying what is owed",
+        (COMPLETE, "            await self._debts.settle(written.stored)\n", ""),
+    ),
+    _mutant(
+        "13a",
+        "reconcile looks at open events only, not at final ones that owe",
+        (
+            RECONCILE,
+            "        if event.state.final:\n            await self._debts.settle(stored)\n",
+            "        if event.state.final:\n",
+        ),
+    ),
+    _mutant(
+        "13b",
+        "a queue time-out needs a sink that polls",
+        (RECONCILE, "if overdue(event, walk.snapshot, walk.now):", "if False:"),
+    ),
+    _mutant(
+        "13c",
+        "the end of an event that is lost for good needs a sink that polls",
+        (RECONCILE, "    held = lifecycle.holding(event)\n", "    return None\n    held = lifecycle.holding(event)\n"),
+    ),
+    _mutant(
+        "14",
+        "a cancel gives up on the first 412",
+        (
+            CANCEL,
+            "except (Changed, Missing):\n                continue",
+            "except (Changed, Missing):\n                raise Rejected",
+        ),
+    ),
+    _mutant(
+        "15",
+        "the row is replaced by what a move writes, unread",
+        (EVENTS, "return await self._tables.merge(EVENTS,", "return await self._tables.replace(EVENTS,"),
+    ),
+    _mutant(
+        "16",
+        "a claim ignores not_before",
+        (REDELIVER, "if event.not_before is not None and event.not_before > now:", "if False:"),
+    ),
+    _mutant(
+        "17a",
+        "a hand-back shows the message and leaves the row leased",
+        (
+            COMPLETE,
+            "        written = await fence.write(self._life.events, lease, make)\n",
+            "        written = Written(make(lease.holding), lease.etag)\n",
+        ),
+    ),
+    _mutant(
+        "17b",
+        "a hand-back gives up on a stale receipt",
+        (COMPLETE, "            if not fresh:\n                return\n", "            return\n"),
+    ),
+    _mutant(
+        "18",
+        "a stalled renewal moves lease_until back",
+        (LIFECYCLE, "max(held.lease_until, lease_until)", "lease_until"),
+    ),
+    _mutant(
+        "19",
+        "a lease is taken over without the margin for clocks",
+        (CONTEXT, "return timedelta(seconds=self.terms.clock_margin_seconds)", "return timedelta(0)"),
+    ),
+    _mutant(
+        "20",
+        "an expired lease is taken over at first sight",
+        (REDELIVER, "if delivery.hint.seen_claim != held.claim_id:", "if False:"),
+    ),
+    _mutant(
+        "21a",
+        "the slot is taken after the row",
+        (CLAIM, "        slot = await self._take_slot(stored.event, plan, claim, now)\n", "        slot = None\n"),
+        (
+            CLAIM,
+            "        receipt = await self._hide(queue, message, plan.run.lease_seconds)\n",
+            "        slot = await self._take_slot(stored.event, plan, claim, now)\n"
+            "        receipt = await self._hide(queue, message, plan.run.lease_seconds)\n",
+        ),
+    ),
+    _mutant(
+        "21b",
+        "the time is read again between slot and row",
+        (
+            CLAIM,
+            "        claimed = lifecycle.claim(stored.event, claim)\n",
+            "        later = self._life.now() + timedelta(seconds=plan.run.lease_seconds)\n"
+            "        claim = __import__('dataclasses').replace(claim, lease_until=later)\n"
+            "        claimed = lifecycle.claim(stored.event, claim)\n",
+        ),
+    ),
+    _mutant(
+        "22a",
+        "a slot is released without comparing the claim id",
+        (
+            SLOTS,
+            '        if row is None or row.values["claim_id"] != claim_id:\n            return\n',
+            "        if row is None:\n            return\n",
+        ),
+    ),
+    _mutant(
+        "22b",
+        "a slot never expires",
+        (SLOTS, 'return now < codec.time_of_text(str(row.values["lease_until"])) + self._margin', "return True"),
+    ),
+    _mutant(
+        "23",
+        "a renewal ignores that its slot is another's",
+        (SLOTS, 'raise Superseded("the slot this attempt held is another\'s now")', "return"),
+    ),
+    _mutant(
+        "24",
+        "a message is updated without a visibility, and so visible at once",
+        (
+            QUEUES,
+            "        _, visible_at = self._times(limits.hidden_for(hidden_seconds))\n",
+            "        _, visible_at = self._times(0.0)\n",
+        ),
+    ),
+    _mutant(
+        "25a",
+        "messages expire after the service's default of seven days",
+        (
+            QUEUES,
+            '" WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?",\n            (queue, now, count),',
+            '" WHERE queue = ? AND visible_at <= ? AND inserted_at > ? ORDER BY visible_at, id LIMIT ?",\n'
+            "            (queue, now, now - 7 * 86_400 * _MICROSECONDS, count),",
+        ),
+    ),
+    _mutant(
+        "25b",
+        "a message is hidden for longer than the seven days that the service takes",
+        (
+            LIMITS,
+            "    return max(least, min(seconds, MAX_HIDDEN_SECONDS))",
+            "    if seconds > 7 * 86_400:\n"
+            "        raise LimitExceeded('the service refuses it')\n"
+            "    return max(least, seconds)",
+        ),
+    ),
+    _mutant(
+        "26a",
+        "a stale receipt at the deletion of a message reaches the sink",
+        (COMPLETE, "        with suppress(StaleReceipt):\n", "        if True:\n"),
+    ),
+    _mutant(
+        "26b",
+        "a stale receipt at a renewal reaches the sink as a lost lease",
+        (
+            RENEW,
+            "        with suppress(StaleReceipt):\n            return await self._life.queues.update(",
+            "        try:\n            return await self._life.queues.update(",
+        ),
+        (
+            RENEW,
+            "        return lease.receipt\n",
+            "        except StaleReceipt:\n            raise Superseded from None\n",
+        ),
+    ),
+    _mutant(
+        "27",
+        "a fresh hint is put each hour",
+        (HINTS, "timedelta(hours=2 ** min(event.hints, 20))", "timedelta(hours=1 + event.hints)"),
+    ),
+    _mutant(
+        "28",
+        "losses are counted by how often the message was received",
+        (
+            REDELIVER,
+            "changes = lifecycle.lose(held,",
+            "held = __import__('dataclasses').replace(held, lost=delivery.message.dequeue_count - 1)\n"
+            "        changes = lifecycle.lose(held,",
+        ),
+    ),
+    _mutant(
+        "29",
+        "work that must never start twice starts before its claim is confirmed",
+        (AGENT, "if self.phase is Phase.NEW and self.confirm:", "if False:"),
+    ),
+    _mutant(
+        "30",
+        "more messages are received than there are free slots, and kept",
+        (
+            RECEIVE,
+            "wanted = min(MOST_AT_ONCE, sum(poll.free for poll in takers))",
+            "wanted = MOST_AT_ONCE if takers else 0",
+        ),
+        (
+            RECEIVE,
+            "await self._queues.update(self._queue, message.id, message.receipt, hidden_seconds=0)",
+            "return",
+        ),
+    ),
+    _mutant(
+        "31",
+        "a renewal is accepted after the run time-out",
+        (RENEW, "if now >= lease.holding.run_until:", "if False:"),
+    ),
+    _mutant(
+        "32",
+        "retention removes a final row that still owes",
+        (RETENTION, "return event.settled and", "return event.state.final and"),
+    ),
+    _mutant(
+        "33",
+        "the mark of reconcile is not moved back when an older event is inserted",
+        (INDEX, "hour=min(mark.hour, partition.hour)", "hour=mark.hour"),
+    ),
+)
