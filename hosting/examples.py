@@ -30,23 +30,13 @@ def read(path: Path, home: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def load(client: HubClient, documents: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Create what the hub does not have; the names of what was created.
-
-    Actions and event types name each other, so they go in rounds: each round puts what the hub takes by now.
-    """
-    waiting = [(KINDS[kind], each) for kind in KINDS for each in documents.get(kind, [])]
-    missing = [(kind, each) for kind, each in waiting if client.get(address(kind, each["name"])) is None]
-    created: list[str] = []
-    while missing:
-        refused, error = [], None
-        for kind, document in missing:
-            try:
-                client.put(address(kind, document["name"]), document)
-                created.append(document["name"])
-            except HostingError as why:
-                refused.append((kind, document))
-                error = error or why
-        if error is not None and len(refused) == len(missing):
-            raise error
-        missing = refused
+    """Create what the hub does not have, all at once; the names of what was created."""
+    missing = {kind: [each for each in documents.get(kind, []) if _is_missing(client, kind, each)] for kind in KINDS}
+    created = [each["name"] for kind in KINDS for each in missing[kind]]
+    if created:
+        client.put("/api/configuration", {kind: each for kind, each in missing.items() if each})
     return created
+
+
+def _is_missing(client: HubClient, kind: str, document: dict[str, Any]) -> bool:
+    return client.get(address(KINDS[kind], document["name"])) is None
