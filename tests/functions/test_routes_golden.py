@@ -1,0 +1,96 @@
+"""What is deployed: every function with its trigger, and every route answered by the function it is meant for."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from hub.people.roles import ROUTES
+from tests.functions.shell import Shell, indexed, routes
+
+FUNCTIONS = {
+    "agent_enroll": ("POST", "agent/enroll"),
+    "agent_logs": ("POST", "agent/events/{id}/logs"),
+    "agent_poll": ("POST", "agent/poll"),
+    "agent_renew": ("POST", "agent/events/{id}/renew"),
+    "agent_result": ("POST", "agent/events/{id}/result"),
+    "api": ("", "api/{*route}"),
+    "home": ("GET", "/"),
+    "webhook": ("POST PUT", "hooks/{key}"),
+    "webhook_status": ("GET", "hooks/status/{id}"),
+}
+
+
+def test_the_list_of_functions() -> None:
+    found = {}
+    for function in indexed():
+        for binding in map(json.loads, function.raw_bindings):
+            if binding["type"] == "httpTrigger":
+                assert binding["authLevel"].lower() == "anonymous"
+                found[function.name] = (" ".join(binding.get("methods", [])), binding["route"])
+    assert found == FUNCTIONS
+    timers = [function for function in indexed() if function.kind == "timerTrigger"]
+    assert [(each.name, json.loads(each.raw_bindings[0])["schedule"]) for each in timers] == [("tick", "0 * * * * *")]
+
+
+def test_every_function_is_async() -> None:
+    assert all(function.is_async for function in indexed())
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_is_answered_by_its_function(route: str) -> None:
+    """Routes have no precedence: the first in the order of names that matches answers."""
+    method, _, template = route.partition(" ")
+    path = re.sub(r"\{\w+\}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", template)
+    found = routes().match(method, path)
+    assert found is not None
+    wanted = next(
+        name
+        for name, (methods, of_function) in FUNCTIONS.items()
+        if (f"/{of_function.strip('/')}" == template and method in methods.split())
+        or (name == "api" and template.startswith("/api/"))
+    )
+    assert found[0].function.name == wanted
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/hooks/abc"),
+        ("GET", "/agent/poll"),
+        ("POST", "/"),
+        ("GET", "/favicon.ico"),
+        ("GET", "/admin"),
+        ("POST", "/agent/events/x"),
+    ],
+)
+async def test_other_addresses_are_the_hosts_404(shell: Shell, method: str, path: str) -> None:
+    assert (await shell(method, path)).status == 404
+    assert shell.names == []
+
+
+async def test_the_table_of_roles_has_every_route_of_the_api_and_no_other(shell: Shell) -> None:
+    document = await shell.ok("GET", "/api/openapi.json")
+    described = {f"{method.upper()} {path}" for path, each in document["paths"].items() for method in each}
+    assert described | {"GET /api/openapi.json"} == {route for route in ROUTES if " /api/" in route}
+
+
+def test_a_route_that_is_not_in_the_table_cannot_be_made() -> None:
+    from fastapi import APIRouter
+
+    from hub.api.security import GuardedRoute
+
+    async def anything() -> None: ...
+
+    with pytest.raises(LookupError, match="GET /api/anything is not in the table"):
+        APIRouter(route_class=GuardedRoute).add_api_route("/api/anything", anything, methods=["GET"])
+
+
+async def test_the_page_is_found_at_the_root(shell: Shell) -> None:
+    reply = await shell("GET", "/", token=None)
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/html"
+    assert reply.headers["content-security-policy"].startswith("default-src 'none'")
+    assert b"/api/openapi.json" in reply.body
