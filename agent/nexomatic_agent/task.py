@@ -2,7 +2,7 @@
 
 It is fed with what happened (`Happening`) and answers with what to do (`Intent`); the shell around it carries the
 intents out and feeds back what came of them. The same machine runs under the agent's threads and, on virtual time,
-in the hub's simulation.
+in the hub's simulation. One file, though a long one: a machine is understood as a whole or not at all.
 
 ::
 

@@ -10,8 +10,8 @@
      +--------------+  handed back ---+             ^
     QUEUED or RUNNING --cancel, time-out, lost------+
 
-A move takes what is known of the event and gives the columns to write, so that the same rule serves a writer that has
-read the row and one that holds only its lease. Nothing here reads a clock or draws a number.
+A move takes what is known of the event and gives the columns to write: the same rule serves a writer that has read
+the row and one that holds only its lease. One file, though a long one, because the table and its moves are one thing.
 """
 
 from __future__ import annotations
