@@ -132,29 +132,32 @@ def _items(value: Any, limit: Any, schema: Any, document: Any, place: str) -> It
         yield from _problems(item, limit, document, f"{place}[{number}]")
 
 
-def _check(holds: Any, words: str) -> Any:
+def _check(kinds: Any, holds: Any, words: str) -> Any:
+    """A keyword that says something about values of these kinds only."""
+
     def check(value: Any, limit: Any, schema: Any, document: Any, place: str) -> Iterator[tuple[str, str]]:
-        if not holds(value, limit):
+        if isinstance(value, kinds) and not holds(value, limit):
             yield place, f"{value!r:.200} is not {words} {limit!r}"
 
     return check
 
 
+_NUMBER = (int, float)
 _KEYWORDS: Mapping[str, Any] = {
     "type": _type,
     "properties": _properties,
     "required": _required,
     "additionalProperties": _additional,
     "items": _items,
-    "enum": _check(lambda value, limit: value in limit, "one of"),
-    "const": _check(lambda value, limit: value == limit, "equal to"),
-    "pattern": _check(lambda value, limit: re.search(limit, value) is not None, "of the pattern"),
-    "maxLength": _check(lambda value, limit: len(value) <= limit, "at most as long as"),
-    "minLength": _check(lambda value, limit: len(value) >= limit, "at least as long as"),
-    "maxItems": _check(lambda value, limit: len(value) <= limit, "at most as long as"),
-    "minItems": _check(lambda value, limit: len(value) >= limit, "at least as long as"),
-    "minimum": _check(lambda value, limit: value >= limit, "at least"),
-    "maximum": _check(lambda value, limit: value <= limit, "at most"),
-    "exclusiveMinimum": _check(lambda value, limit: value > limit, "above"),
-    "exclusiveMaximum": _check(lambda value, limit: value < limit, "below"),
+    "enum": _check(object, lambda value, limit: value in limit, "one of"),
+    "const": _check(object, lambda value, limit: value == limit, "equal to"),
+    "pattern": _check(str, lambda value, limit: re.search(limit, value) is not None, "of the pattern"),
+    "maxLength": _check(str, lambda value, limit: len(value) <= limit, "at most as long as"),
+    "minLength": _check(str, lambda value, limit: len(value) >= limit, "at least as long as"),
+    "maxItems": _check(list, lambda value, limit: len(value) <= limit, "at most as long as"),
+    "minItems": _check(list, lambda value, limit: len(value) >= limit, "at least as long as"),
+    "minimum": _check(_NUMBER, lambda value, limit: value >= limit, "at least"),
+    "maximum": _check(_NUMBER, lambda value, limit: value <= limit, "at most"),
+    "exclusiveMinimum": _check(_NUMBER, lambda value, limit: value > limit, "above"),
+    "exclusiveMaximum": _check(_NUMBER, lambda value, limit: value < limit, "below"),
 }

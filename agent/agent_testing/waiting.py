@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 15.0
 _LOOK_SECONDS = 0.01
 
 

@@ -98,9 +98,10 @@ def _read(file: Path, most_bytes: int) -> bytes:
         return b""
     except OSError as error:
         raise BadResult(f"the result file cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadResult("the result file is not a plain file")
     with os.fdopen(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BadResult("the result file is not a plain file")
         content = opened.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise BadResult(f"the result file is larger than {most_bytes} bytes")

@@ -21,6 +21,8 @@ FULL_SECONDS = 5.0
 """An agent without a free slot waits so long for one before it polls with none, for its presence and for cancels."""
 REFUSED_SECONDS = 60.0
 """Between polls while the hub does not know the credential, or will not take what the agent says."""
+LEAST_PAUSE_SECONDS = 0.5
+"""Between polls that found nothing, under a hub that neither holds them nor asks for a pause."""
 FIRST_STEERING = Steering(hold=60.0, pause=0.0)
 """Before the hub has said anything: a first poll may be held so long."""
 
@@ -184,7 +186,8 @@ class Polling:
             self._receiver.cancelled(event_id)
         for task in answer.tasks:
             self._receiver.take(task)
-        return answer.steering.pause * (0.8 + 0.4 * self._draw())
+        idle = not answer.tasks and not answer.cancelled and answer.steering.hold == 0
+        return max(answer.steering.pause, LEAST_PAUSE_SECONDS if idle else 0.0) * (0.8 + 0.4 * self._draw())
 
     def _failed(self, error: HubError) -> float:
         if self._let_go:

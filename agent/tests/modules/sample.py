@@ -15,13 +15,8 @@ def echo(payload: Any, params: dict[str, Any], context: Context) -> dict[str, An
     """All it was given."""
     print("hello")
     known = {name: getattr(context, name) for name in Context.__slots__}
-    return {
-        "payload": payload,
-        "params": params,
-        "context": known,
-        "environment": dict(os.environ),
-        "cwd": str(Path.cwd()),
-    }
+    given = {"payload": payload, "params": params, "context": known}
+    return {**given, "environment": dict(os.environ), "folder": str(Path.cwd())}
 
 
 def nothing(payload: Any, params: Any, context: Context) -> None:
@@ -100,3 +95,8 @@ class Odd(Exception):
 
 def odd(payload: Any, params: Any, context: Context) -> None:
     raise Odd
+
+
+def say_and_wait(payload: Any, params: Any, context: Context) -> str:
+    print("still here")
+    return wait(payload, params, context)

@@ -1,0 +1,158 @@
+"""Killing all that a task started, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_testing.waiting import is_alive, read_pid, wait_until
+from nexomatic_agent import linux_processes as linux
+from nexomatic_agent.process_tree import ProcessTree, kill_remains
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+
+FOLDER = Path(__file__).parent / "modules"
+
+
+@pytest.fixture(params=["subreaper", "search"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways in which what is left behind is found."""
+    if request.param == "subreaper":
+        assert linux.adopt_orphans(), "this kernel hands orphans to a subreaper"
+    yield request.param
+    linux._own.adopts = False
+
+
+def start(script: str, folder: Path, mark: str = "a-mark") -> ProcessTree:
+    environment = {"PATH": os.environ["PATH"], "NEXOMATIC_PARAM_FOLDER": str(folder)}
+    return ProcessTree(["sh", str(FOLDER / script)], folder, environment, mark)
+
+
+def finish(tree: ProcessTree) -> int:
+    code = tree.wait()
+    for pipe in tree.pipes:
+        pipe.close()
+    return code
+
+
+def test_a_grandchild_in_its_own_session_that_ignores_being_asked_is_killed(way: str, tmp_path: Path) -> None:
+    tree = start("stubborn.sh", tmp_path)
+    grandchild = read_pid(tmp_path / "grandchild")
+    tree.interrupt()
+    assert is_alive(grandchild)
+    tree.kill()
+    assert finish(tree) == -signal.SIGKILL
+    assert not is_alive(grandchild)
+    assert not is_alive(tree._process.pid)
+
+
+def test_a_daemon_that_shed_its_environment_is_killed_when_the_task_ends(tmp_path: Path) -> None:
+    assert linux.adopt_orphans()
+    try:
+        tree = start("daemon.sh", tmp_path)
+        assert finish(tree) == 0
+        assert not is_alive(read_pid(tmp_path / "daemon"))
+    finally:
+        linux._own.adopts = False
+
+
+def test_whoever_holds_the_output_is_found_by_the_pipe(tmp_path: Path) -> None:
+    """Without the list of children, a daemon without the mark outlives its task; its pipe gives it away."""
+    tree = start("daemon.sh", tmp_path)
+    tree.wait()
+    daemon = read_pid(tmp_path / "daemon")
+    assert is_alive(daemon)
+    tree.kill_pipe_holders()
+    wait_until(lambda: not is_alive(daemon), "the daemon's end")
+    assert tree.pipes[1].read() == b"done\n"
+    for pipe in tree.pipes:
+        pipe.close()
+
+
+def test_another_tasks_orphans_are_left_alone(way: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    running = start("stubborn.sh", first, "mark-one")
+    kept = read_pid(first / "grandchild")
+    ending = start("stubborn.sh", second, "mark-two")
+    killed = read_pid(second / "grandchild")
+    ending.kill()
+    finish(ending)
+    assert not is_alive(killed)
+    assert is_alive(kept)
+    running.kill()
+    finish(running)
+    assert not is_alive(kept)
+
+
+def test_stopping_what_has_ended_is_harmless(tmp_path: Path) -> None:
+    tree = ProcessTree(["true"], tmp_path, {"PATH": os.environ["PATH"]}, "a-mark")
+    assert finish(tree) == 0
+    tree.interrupt()
+    tree.kill()
+
+
+def test_a_program_that_cannot_start_leaves_nothing_counted_as_running(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no-such-program"):
+        ProcessTree([str(tmp_path / "no-such-program")], tmp_path, {}, "a-mark")
+    assert (linux._own.starting, linux._own.tasks) == (0, set())
+
+
+# --- after a crash of the agent
+
+
+@contextlib.contextmanager
+def a_process(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is not this one's task."""
+    process = subprocess.Popen(
+        ["sleep", "1000"], env={"PATH": os.environ["PATH"], **environment}, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def described(pid: int) -> dict[str, Any]:
+    return {"pid": pid, **linux.birth(pid)}
+
+
+def test_remains_are_found_by_the_mark() -> None:
+    with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
+        assert kill_remains("left-behind", None) == 1
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_remains_are_found_by_number_and_birth() -> None:
+    with a_process() as process:
+        assert kill_remains("no-such-mark", described(process.pid)) == 1
+        assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("wrong", [{"born": 1}, {"boot": "another boot"}])
+def test_a_number_that_is_another_processs_now_is_not_killed(wrong: dict[str, Any]) -> None:
+    with a_process() as process:
+        assert kill_remains("no-such-mark", {**described(process.pid), **wrong}) == 0
+        assert process.poll() is None
+
+
+def test_a_handle_to_a_process_that_is_another_now_kills_nothing() -> None:
+    with a_process() as process:
+        found = linux.look_up(process.pid)
+        assert found is not None
+        linux.kill(linux.Process(found.pid, found.born + 1, found.parent, found.session, zombie=False))
+        assert process.poll() is None
+
+
+def test_nothing_remains_is_nothing_killed() -> None:
+    assert kill_remains("no-such-mark", {"pid": 2**22 + 1, "born": 1, "boot": "x"}) == 0
+    assert kill_remains("no-such-mark", None) == 0
