@@ -137,7 +137,7 @@ class Webhooks:
         if not expressions:
             return body
         values = await self._life.evaluator.evaluate_all(expressions, expression_document(request, body))
-        if event_type.filter is not None and values[0] in (None, False):
+        if event_type.filter is not None and (values[0] is None or values[0] is False):
             return None
         if event_type.payload is None:
             return body
