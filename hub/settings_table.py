@@ -129,8 +129,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _text,
         None,
         "a connection string",
-        "The storage account of the `azure` engine. On Azure prefer the identity form below, which needs no secret.",
+        "The storage account of the `azure` engine, and of the Functions host for its timers. On Azure prefer the "
+        "identity form below, which needs no secret.",
         secret=True,
+        example="UseDevelopmentStorage=true",
     ),
     Setting(
         f"{STORAGE}__tableServiceUri",
@@ -187,7 +189,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         None,
         "64 hexadecimal digits",
         "The SHA-256 of a token whose bearer is an Admin, for making the first real tokens. Remove it afterwards. "
-        "The token itself begins with `nxt_` and is long and random: see docs/api.md.",
+        "The token itself begins with `nxt_` and is long and random: see below.",
         secret=True,
     ),
     Setting(
@@ -201,9 +203,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "NEXOMATIC_MAX_PAYLOAD",
-        _whole(1024, 16 * 1024 * 1024),
+        _whole(1024, 4 * 1024 * 1024),
         4 * 1024 * 1024,
-        "1024 to 16777216 bytes",
+        "1024 to 4194304 bytes",
         "The largest payload and result.",
     ),
     Setting(

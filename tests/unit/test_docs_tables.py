@@ -1,0 +1,64 @@
+"""What the documentation says of the code is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hub.problems import INTERNAL, KINDS
+from hub.settings import Settings
+from hub.settings_table import SETTINGS
+from hub.sources.request import HEADERS
+from tools import docs_tables
+
+DOCS = docs_tables.ROOT / "docs"
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    assert docs_tables.main(["--check"]) == 0
+
+
+def test_a_check_finds_what_is_stale_and_a_run_mends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in docs_tables.FILES:
+        if (DOCS.parent / name).suffix == ".md":
+            text = (DOCS.parent / name).read_text("utf-8")
+            (tmp_path / name).write_text(text.replace("| `", "| `OLD_", 1), "utf-8")
+    monkeypatch.setattr(docs_tables, "ROOT", tmp_path)
+    assert docs_tables.main(["--check"]) == 1
+    assert docs_tables.main([]) == 0
+    assert docs_tables.main(["--check"]) == 0
+    for name in docs_tables.FILES:
+        assert (tmp_path / name).read_text("utf-8") == (DOCS.parent / name).read_text("utf-8")
+
+
+def test_the_example_has_every_setting_and_can_be_used() -> None:
+    example = json.loads((DOCS.parent / "local.settings.example.json").read_text("utf-8"))["Values"]
+    assert set(example) == {"FUNCTIONS_WORKER_RUNTIME", *(each.name for each in SETTINGS)}
+    Settings.from_env({name: value for name, value in example.items() if value is not None})
+    assert all(example[each.name] in (None, "UseDevelopmentStorage=true") for each in SETTINGS if each.secret)
+
+
+def test_every_name_of_a_setting_in_the_docs_is_one() -> None:
+    known = {each.name for each in SETTINGS}
+    others = {"NEXOMATIC_PORT"}  # of the local platform, not of the hub
+    for path in (DOCS / "settings.md", DOCS / "api.md", DOCS / "webhooks.md"):
+        named = set(re.findall(r"NEXOMATIC_[A-Z0-9_]+", path.read_text("utf-8")))
+        assert named - others <= known, path
+
+
+def test_the_headers_that_expressions_see_are_listed() -> None:
+    text = (DOCS / "webhooks.md").read_text("utf-8")
+    said = text.partition("Expressions see these headers")[2].partition(". Credentials")[0]
+    assert set(re.findall(r"`([a-z-]+)`", said)) == HEADERS
+
+
+def test_every_type_of_problem_is_listed_with_its_status() -> None:
+    text = (DOCS / "api.md").read_text("utf-8")
+    listed = {(int(status), slug) for status, slug in re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", text, re.MULTILINE)}
+    made = {(kind.status, kind.slug) for kind in (*KINDS.values(), INTERNAL)}
+    assert listed - made == {(405, "method-not-allowed")}
+    assert made <= listed

@@ -1,0 +1,148 @@
+"""Writes the generated parts of the documentation, so that docs and code cannot say different things.
+
+`python -m tools.docs_tables` writes them; with `--check` nothing is written, and what is not up to date is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from hub import wire
+from hub.api.app import build_app
+from hub.people.roles import ROUTES, Access
+from hub.settings_table import SETTINGS, Setting
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
+EXAMPLE_HEAD: Final = {"FUNCTIONS_WORKER_RUNTIME": "python"}
+"""What the Functions host itself asks for."""
+WHO: Final = {
+    Access.ANYBODY: "anybody",
+    Access.SINK: "a sink",
+    Access.VIEWER: "Viewer",
+    Access.ADMIN: "Admin",
+}
+CALLS: Final[Mapping[str, tuple[type[BaseModel], type[BaseModel]]]] = {
+    "POST /agent/enroll": (wire.Enrol, wire.Enrolled),
+    "POST /agent/poll": (wire.Poll, wire.Polled),
+    "POST /agent/events/{id}/renew": (wire.Renew, wire.Leased),
+    "POST /agent/events/{id}/logs": (wire.Logs, wire.Leased),
+    "POST /agent/events/{id}/result": (wire.Result, wire.Recorded),
+}
+OUTSIDE_API: Final = {
+    "POST /hooks/{key}": "Fire what a webhook fires",
+    "PUT /hooks/{key}": "The same, for sources that take PUT",
+    "GET /hooks/status/{id}": "How an event stands, for who fired it",
+    "GET /": "Where to go from here, for a browser",
+    "GET /api/openapi.json": "This API, for programs",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write, or check. Exit code 1 when something was not up to date."""
+    parser = argparse.ArgumentParser(prog="python -m tools.docs_tables", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if something is not up to date")
+    check: bool = parser.parse_args(argv).check
+    stale = [path for path, make in FILES.items() if not _up_to_date(ROOT / path, make, check)]
+    for path in stale:
+        print(f"{path} {'is not up to date: run `make docs`' if check else 'was written'}", file=sys.stderr)
+    return 1 if check and stale else 0
+
+
+def settings_table(before: str) -> str:
+    """docs/settings.md with its table."""
+    rows = [f"| `{each.name}` | {_default(each)} | {each.allowed} | {each.help} |" for each in SETTINGS]
+    return _between(
+        before, "settings", ["| setting | default | allowed | what it is for |", "|---|---|---|---|", *rows]
+    )
+
+
+def routes_table(before: str) -> str:
+    """docs/api.md with its table."""
+    said = _summaries()
+    rows = [f"| `{route}` | {WHO[access]} | {said[route]} |" for route, access in ROUTES.items() if route in said]
+    return _between(before, "routes", ["| route | who | what |", "|---|---|---|", *rows])
+
+
+def agent_protocol(before: str) -> str:  # noqa: ARG001 - every maker is given what is there
+    """docs/agent-protocol.json."""
+    models = [model for pair in CALLS.values() for model in pair]
+    _, schemas = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
+    document = {
+        "protocol": wire.PROTOCOL,
+        "calls": {
+            call: {"says": {"$ref": f"#/$defs/{said.__name__}"}, "is_answered": {"$ref": f"#/$defs/{told.__name__}"}}
+            for call, (said, told) in CALLS.items()
+        },
+        "headers_of_204": [wire.HOLD_HEADER, wire.PAUSE_HEADER],
+        "lease_lost_reasons": list(wire.LeaseLost),
+        "max_call_bytes": wire.MAX_CALL_BYTES,
+        "$defs": schemas["$defs"],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def example_settings(before: str) -> str:  # noqa: ARG001
+    """local.settings.example.json: every setting; null is not set."""
+    values: dict[str, str | None] = {**EXAMPLE_HEAD, **{each.name: each.example or None for each in SETTINGS}}
+    return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
+
+
+FILES: Final[Mapping[str, Callable[[str], str]]] = {
+    "docs/settings.md": settings_table,
+    "docs/api.md": routes_table,
+    "docs/agent-protocol.json": agent_protocol,
+    "local.settings.example.json": example_settings,
+}
+"""Each with what it should say, given what it says now."""
+
+
+def _up_to_date(path: Path, make: Callable[[str], str], check: bool) -> bool:
+    before = path.read_text("utf-8") if path.exists() else ""
+    wanted = make(before)
+    if wanted != before and not check:
+        path.write_text(wanted, "utf-8")
+    return wanted == before
+
+
+def _between(text: str, name: str, lines: list[str]) -> str:
+    """The text with these lines between its two marks."""
+    begin = BEGIN.format(name)
+    pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(END)}", re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"there is no place for the table of {name}: {begin} … {END}")
+    return pattern.sub(lambda _: "\n".join([begin, *lines, END]), text, count=1)
+
+
+def _default(setting: Setting) -> str:
+    value = setting.default
+    if value is None:
+        return ""
+    return f"`{value.value if isinstance(value, Enum) else value}`"
+
+
+def _summaries() -> dict[str, str]:
+    """What each route does, as the first sentence of its function says."""
+    document = build_app(services=_NOBODY).openapi()
+    said = dict(OUTSIDE_API)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            said[f"{method.upper()} {path}"] = operation["description"].split("\n")[0].rstrip(".")
+    return said
+
+
+_NOBODY: Any = None
+"""The routes are described without anything behind them."""
+
+if __name__ == "__main__":
+    sys.exit(main())
