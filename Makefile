@@ -68,12 +68,12 @@ clean: ## remove what was installed and built here; your data in .local stays
 
 .venv/.local: requirements-local.txt | .venv/bin/python
 	@echo "installing what the platform needs …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-local.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-local.txt
 	@touch $@
 
 .venv/.development: requirements-dev.txt | .venv/bin/python
 	@echo "installing the development tools …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ .venv/.local
 
 node_modules/.installed: package-lock.json
