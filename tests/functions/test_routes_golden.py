@@ -94,3 +94,15 @@ async def test_the_page_is_found_at_the_root(shell: Shell) -> None:
     assert reply.headers["content-type"] == "text/html"
     assert reply.headers["content-security-policy"].startswith("default-src 'none'")
     assert b"/api/openapi.json" in reply.body
+
+
+async def test_the_openapi_document_is_whole(shell: Shell) -> None:
+    text = (await shell("GET", "/api/openapi.json")).body.decode()
+    document = json.loads(text)
+    schemas = document["components"]["schemas"]
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
+    for path, model in (("sink-types", "SinkType"), ("event-types", "EventType"), ("sources", "WebhookSource")):
+        body = document["paths"][f"/api/{path}/{{name}}"]["put"]["requestBody"]["content"]["application/json"]
+        assert body["schema"]["$ref"] == f"#/components/schemas/{model}"
+    assert document["security"] == [{"token": []}]
+    assert all(operation["description"] for each in document["paths"].values() for operation in each.values())
