@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import sys
 import threading
 import time
@@ -61,7 +62,8 @@ class FakeHub:
     """Hands out `tasks`, accepts everything, keeps every call. `script` may answer first, by kind of call:
     enroll, poll, renew, logs, result."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
+        self._tls = tls
         self.calls: list[Call] = []
         self.problems: list[str] = []
         self.tasks: deque[dict[str, Any]] = deque()
@@ -110,6 +112,8 @@ class FakeHub:
                 """Tests speak for themselves."""
 
         self._server = _Server(self.problems, ("127.0.0.1", self._port), Handler)
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -123,7 +127,7 @@ class FakeHub:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._port}" if self._tls is None else f"https://localhost:{self._port}"
 
     # --- what tests ask and say
 

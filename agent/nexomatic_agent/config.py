@@ -52,14 +52,13 @@ def read_settings(flags: Mapping[str, str], environ: Mapping[str, str], file: Op
     Raises BadSettings with every problem at once.
     """
     problems: list[str] = []
-    said = {setting.name: flag for setting in SETTINGS if (flag := setting.flag)}
     texts = dict(_from_file(file or _default_file(environ), problems))
     origins = {name: f"{name} in the file" for name in texts}
     for setting in SETTINGS:
-        for origin, source in ((setting.variable, environ), (said[setting.name], flags)):
-            key = setting.variable if source is environ else setting.name
-            if key in source:
-                texts[setting.name], origins[setting.name] = source[key], origin
+        if setting.variable in environ:
+            texts[setting.name], origins[setting.name] = environ[setting.variable], setting.variable
+        if setting.name in flags:
+            texts[setting.name], origins[setting.name] = flags[setting.name], setting.flag
     values = _values(texts, origins, problems)
     _check_together(values, origins, problems)
     if problems:
