@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 
+from hub.api.cursors import Cursor, Limit, page
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.views import (
     CreatedEnrolment,
@@ -44,9 +45,10 @@ async def create_token(desk: Desk, body: CreateToken) -> CreatedToken:
 
 
 @router.get("/api/tokens")
-async def list_tokens(desk: Desk) -> TokenList:
-    """All tokens by name, expired ones too."""
-    return TokenList(items=[TokenView(**each.model_dump()) for each in await desk.tokens.list()], cursor=None)
+async def list_tokens(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> TokenList:
+    """Tokens by name, expired ones too."""
+    found, following = page(desk.cursors, "tokens", await desk.tokens.list(), lambda each: each.name, cursor, limit)
+    return TokenList(items=[TokenView(**each.model_dump()) for each in found], cursor=following)
 
 
 @router.delete("/api/tokens/{name}", status_code=204)
@@ -68,10 +70,11 @@ async def create_enrolment(desk: Desk, body: CreateEnrolment) -> CreatedEnrolmen
 
 
 @router.get("/api/enrolments")
-async def list_enrolments(desk: Desk) -> EnrolmentList:
+async def list_enrolments(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> EnrolmentList:
     """Enrolments with uses left, those that expired too."""
-    items = [EnrolmentView(**each.model_dump()) for each in await desk.enrolments.list()]
-    return EnrolmentList(items=items, cursor=None)
+    all_of_them = await desk.enrolments.list()
+    found, following = page(desk.cursors, "enrolments", all_of_them, lambda each: each.id, cursor, limit)
+    return EnrolmentList(items=[EnrolmentView(**each.model_dump()) for each in found], cursor=following)
 
 
 @router.delete("/api/enrolments/{id}", status_code=204)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
 
 from hub.api import cursors
+from hub.api.cursors import Cursor, Limit
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
 from hub.api.views import (
@@ -107,12 +108,7 @@ def _deleting(kind: Kind) -> Callable[..., Any]:
 
 
 def _listing(kind: Kind) -> Callable[..., Any]:
-    async def list_documents(
-        desk: Desk,
-        request: Request,
-        cursor: Annotated[str | None, Query(max_length=500)] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> Response:
+    async def list_documents(desk: Desk, request: Request, cursor: Cursor = None, limit: Limit = 100) -> Response:
         """Documents by name."""
         after = cursors.read(desk.cursors, kind, cursor) or ""
         entries, more = await desk.resources.page(kind, after=after, limit=limit)

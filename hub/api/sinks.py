@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from hub.api.cursors import Cursor, Limit, page
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import SinkList, SinkView
@@ -14,10 +15,11 @@ router = APIRouter(route_class=GuardedRoute, tags=["sinks"])
 
 
 @router.get("/api/sinks")
-async def list_sinks(desk: Desk) -> SinkList:
-    """All sinks by name."""
+async def list_sinks(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> SinkList:
+    """Sinks by name."""
     there = await _presences(desk)
-    return SinkList(items=[_view(desk, sink, there) for sink in await desk.sinks.list()], cursor=None)
+    found, following = page(desk.cursors, "sinks", await desk.sinks.list(), lambda each: each.name, cursor, limit)
+    return SinkList(items=[_view(desk, sink, there) for sink in found], cursor=following)
 
 
 @router.get("/api/sinks/{name}")

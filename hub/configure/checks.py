@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hub.errors import FieldError, Invalid
-from hub.model.configuration import Action, EventType, Parameter, ParameterType, Runtime, SinkType, Source
+from hub.model.configuration import Action, EventType, Parameter, ParameterType, Pause, Runtime, SinkType, Source
 from hub.rules import expressions
 
 SECRET_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,125}[A-Za-z0-9])?")
@@ -30,6 +30,7 @@ def check(document: SinkType | Action | EventType | Source) -> list[FieldError]:
 
 
 def _sink_type(document: SinkType) -> Iterator[FieldError]:
+    yield from _pause(document.pause)
     if document.max_queue_depth is not None:
         yield FieldError("max_queue_depth", f"{_LATER}; null is allowed")
 
@@ -46,6 +47,7 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
         yield FieldError("rate_per_minute", f"{_LATER}; null is allowed")
     if document.redact:
         yield FieldError("redact", f"{_LATER}; an empty list is allowed")
+    yield from _pause(document.pause)
     yield from _parameters(document.parameters)
     for field in ("filter", "payload"):
         expression = getattr(document, field)
@@ -55,8 +57,14 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
 
 
 def _source(document: Source) -> Iterator[FieldError]:
+    yield from _pause(document.pause)
     yield from _no_repetition("event_types", document.event_types)
     yield from _no_repetition("methods", document.methods)
+
+
+def _pause(pause: Pause | None) -> Iterator[FieldError]:
+    if pause is not None and pause.until is not None and pause.until.tzinfo is None:
+        yield FieldError("pause.until", "needs its offset from UTC, such as 2030-01-01T00:00:00Z")
 
 
 def _module(document: Action) -> Iterator[FieldError]:

@@ -133,6 +133,17 @@ class TestSinks:
         await shell.enrol("box")
         assert (await shell.ok("GET", "/api/sinks/box"))["seen_at"] is None
 
+    async def test_lists_go_on_by_cursor(self, shell: Shell) -> None:
+        await shell.configure()
+        for name in ("c", "A", "b"):
+            await shell.enrol(name)
+            await shell.ok("POST", "/api/tokens", {"name": name, "role": "VIEWER"})
+        for kind in ("sinks", "tokens"):
+            first = await shell.ok("GET", f"/api/{kind}?limit=2")
+            rest = await shell.ok("GET", f"/api/{kind}?limit=2&cursor={first['cursor']}")
+            assert [each["name"] for each in first["items"] + rest["items"]] == ["A", "b", "c"]
+            assert rest["cursor"] is None
+
     async def test_one_that_an_event_type_is_pinned_to_stays(self, shell: Shell) -> None:
         await shell.configure()
         await shell.enrol("box")

@@ -177,6 +177,7 @@ class TestRefusals:
         ({"retry": {"attempts": 2}}, "retry.attempts", "allowed are max_attempts, backoff_seconds"),
         ({"retry": None}, "retry", "must be a JSON object"),
         ({"pause": {"until": "soon"}}, "pause.until", "datetime"),
+        ({"pause": {"until": "2030-01-01T00:00:00"}}, "pause.until", "offset from UTC"),
         ({"enabled": "yes"}, "enabled", "must be true or false"),
     )
 
@@ -200,6 +201,7 @@ class TestRefusals:
         ({"verify": {"preset": "github"}}, "verify.preset", "must be 'none'"),
         ({"kind": "EMAIL"}, "kind", "WEBHOOK"),
         ({"key": "abc"}, "key", "is not a field here"),
+        ({"pause": {"until": "2030-01-01T00:00:00"}}, "pause.until", "offset from UTC"),
     )
 
     @pytest.mark.parametrize(("fields", "field", "said"), SOURCE)
