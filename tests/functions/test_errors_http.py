@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
+from hub import process
 from hub.errors import Unavailable
 from tests.functions.shell import FIRST_ADMIN, POLL, Shell
 
@@ -64,6 +66,18 @@ async def test_a_bug_is_500_without_details_and_logged_once(
     problem = reply.problem(500)
     assert SECRET not in str(problem)
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+
+
+async def test_a_hub_that_cannot_start_says_so_to_nobody_but_its_log(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "_hubs", WeakKeyDictionary())
+    monkeypatch.setenv("NEXOMATIC_EVENT_SHARDS", "99")
+    for method, path in (("POST", "/hooks/none"), ("POST", "/agent/poll"), ("GET", "/api/health")):
+        reply = await shell(method, path, {})
+        reply.problem(503)
+        assert b"SHARDS" not in reply.body
+    assert "NEXOMATIC_EVENT_SHARDS" in caplog.text
 
 
 class TestStrictJson:

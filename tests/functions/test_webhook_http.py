@@ -38,6 +38,12 @@ class TestBodies:
         path = await shell.configure()
         assert await payload_of(shell, path, b' {"a": [1, 2.5, null]}\n', content_type) == {"a": [1, 2.5, None]}
 
+    async def test_a_byte_order_mark_changes_nothing(self, shell: Shell) -> None:
+        path = await shell.configure(payload="body.a")
+        assert await payload_of(shell, path, b'\xef\xbb\xbf{"a": [1]}', "application/json") == [1]
+        await shell.configure(payload=None)
+        assert await payload_of(shell, path, b'\xef\xbb\xbf{"a": [1]}', "application/json") == {"a": [1]}
+
     @pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=iso-8859-1"])
     async def test_a_form_is_an_object(self, shell: Shell, charset: str) -> None:
         path = await shell.configure()
