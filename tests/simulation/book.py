@@ -67,6 +67,8 @@ class Book:
         self.starts: list[Start] = []
         self.results: dict[Claim, TaskResult] = {}
         """What the hub said it has recorded."""
+        self.wrote: dict[Claim, int] = {}
+        """How much log belongs to it, in bytes."""
         self.lost: dict[Claim, str] = {}
         """Leases that agents were told are over, and why."""
 
@@ -90,8 +92,9 @@ class Book:
     def child_started(self, sink: str, event_id: str, attempt: int) -> None:
         self.starts.append(Start((event_id, attempt), sink, _now()))
 
-    def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult) -> None:
+    def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult, wrote_bytes: int) -> None:
         self.results[event_id, attempt] = result
+        self.wrote[event_id, attempt] = wrote_bytes if result.state != "RETURNED" else 0
 
     def let_go(self, sink: str, event_id: str, attempt: int, lost: str | None) -> None:
         if lost is not None:

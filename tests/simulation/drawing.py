@@ -95,6 +95,7 @@ def _post(rng: Random, number: int, name: str) -> Post:
         at=at,
         not_before=at + rng.uniform(1, 30) if rng.random() < 0.15 else None,
         cancel_at=at + rng.choice((0.1, 1.0, 5.0, 20.0)) * rng.random() if rng.random() < 0.2 else None,
+        watched_at=at + rng.uniform(0, 20) if rng.random() < 0.2 else None,
         payload_bytes=60_000 if rng.random() < 0.05 else 0,
     )
 

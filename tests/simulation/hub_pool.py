@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
 
@@ -71,8 +71,15 @@ class Timer:
         self.surprises: list[str] = []
 
     async def run(self) -> None:
+        """Fire for ever."""
         while True:
             await asyncio.sleep(self._seconds)
+            await self.fire()
+
+    async def run_at(self, times: Sequence[float]) -> None:
+        """Fire at these times, in their order."""
+        for at in times:
+            await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
             await self.fire()
 
     async def fire(self) -> None:

@@ -7,16 +7,16 @@ event and its follow-ons, an event type's slots, what was promised to people and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.model.configuration import OnLost
 from tests.simulation import delays
-from tests.simulation.book import Book
+from tests.simulation.book import Book, Claim
 from tests.simulation.delays import Interval
 from tests.simulation.faults import Hit
-from tests.simulation.record import Record, Write
-from tests.simulation.row_rules import FINAL, Clocks, Columns, ended, holds_lease, judge, number, state, text
+from tests.simulation.record import FINAL, Record, Write
+from tests.simulation.row_rules import Clocks, Columns, ended, holds_lease, judge, number, state, text
 from tests.simulation.scenario import Scenario
 
 REPORTED = frozenset({"SUCCESS", "WARNING", "ERROR", "RETURNED", "NOT_STARTED"})
@@ -51,6 +51,8 @@ class End:
     slots: int
     """Slot rows whose lease has not ended."""
     surprises: Sequence[str]
+    logs: Mapping[Claim, int]
+    """How much log is kept of each attempt, in bytes."""
 
 
 class Oracle:
@@ -139,6 +141,10 @@ class Oracle:
                 self._complain(end.at, event_id, wrong)
         if not self.violations:  # what never ended has waited for ever: that says nothing new
             self._waits(end)
+        for claim, wrote in self.book.wrote.items():
+            if claim[0] in self.record.rows and end.logs.get(claim, 0) != wrote:
+                kept = end.logs.get(claim, 0)
+                self._complain(end.at, claim[0], f"of {wrote} bytes that attempt {claim[1]} logged {kept} are kept")
         for surprise in end.surprises:
             self._complain(end.at, "-", surprise)
         if end.messages:

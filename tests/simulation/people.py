@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 
@@ -15,6 +16,7 @@ from tests.simulation.scenario import Post, Scenario
 from tests.simulation.virtual_loop import EPOCH
 
 AGAIN_SECONDS = (0.5, 3.0)
+LOOKS = 4
 
 
 class People:
@@ -63,3 +65,13 @@ class People:
             else:
                 self._book.cancel_answers[event_id] = "cancelled"
             await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
+
+    async def watch(self, post: Post) -> None:
+        """Read the event's log from some time on, a few times, as a viewer's page does."""
+        assert post.watched_at is not None
+        await asyncio.sleep(post.watched_at)
+        viewer, event_id = Process(f"viewer-{post.number}"), id_of(self._scenario, post)
+        for _ in range(LOOKS):
+            with suppress(NoAnswer, Refused):
+                await self._network.call(viewer, "read log", event_id, lambda hub: hub.logs.read(event_id, after=0))
+            await asyncio.sleep(self._rng.uniform(1.0, 12.0))

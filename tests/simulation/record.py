@@ -17,6 +17,8 @@ from hub.storage.counting import OperationCounter
 from hub.storage.keys import EVENTS
 from hub.storage.ports import Blobs, Change, Delete, Message, Queues, Row, Storage, Tables, Value, Values
 
+FINAL = frozenset({"SUCCESS", "WARNING", "ERROR"})
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -35,6 +37,8 @@ class Record:
         self._on_write = on_write
         self.rows: dict[str, Mapping[str, Value]] = {}
         """Every event's row as it is now."""
+        self.open: set[str] = set()
+        """Events that are not final, or owe something."""
         self.history: defaultdict[str, list[Write]] = defaultdict(list)
         self.puts: Counter[str] = Counter()
         """Hints put for each event, for whatever reason."""
@@ -48,6 +52,10 @@ class Record:
             del self.rows[event_id]
         else:
             self.rows[event_id] = after
+        if after is not None and (after.get("state") not in FINAL or after.get("owes")):
+            self.open.add(event_id)
+        else:
+            self.open.discard(event_id)
         self.history[event_id].append(write)
         self._on_write(write)
 

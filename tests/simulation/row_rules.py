@@ -12,11 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from hub.storage.ports import Value
-from tests.simulation.record import Write
+from tests.simulation.record import FINAL, Write
 from tests.simulation.virtual_loop import seconds_at
 
 Columns = Mapping[str, Value]
-FINAL = frozenset({"SUCCESS", "WARNING", "ERROR"})
 MOVES = {
     "QUEUED": frozenset({"QUEUED", "RUNNING", "ERROR"}),
     "RUNNING": frozenset({"QUEUED", "RUNNING", "SUCCESS", "WARNING", "ERROR"}),
@@ -27,6 +26,7 @@ AFTER_THE_END = frozenset(
 """The only columns that may change once an event is final."""
 PAYLOAD = ("payload", "payload_blob", "payload_size", "id", "event_type", "created_at", "root_id", "parent_id")
 """What never changes."""
+CLOCK_TOLERANCE = 2.0
 TICK = 0.002
 """Times in rows are cut to milliseconds."""
 
@@ -171,6 +171,8 @@ def _claimed(before: Columns, after: Columns, now: float, clocks: Clocks) -> Ite
     beginning = begun(after, attempt)
     if beginning is None or beginning["claim_id"] != text(after, "claim_id"):
         yield f"attempt {attempt} is not in the history of attempts"
+    elif (ahead := seconds_at(datetime.fromisoformat(beginning["started_at"])) - now) > CLOCK_TOLERANCE:
+        yield f"it was claimed by a hub whose clock is {ahead:.1f} s ahead of storage's"
     not_before = moment(before, "not_before")
     if not_before is not None and now + clocks.fastest < not_before - TICK:
         yield f"it was claimed {not_before - now:.3f} s before its time"

@@ -78,6 +78,8 @@ class Post:
     """On the run's time."""
     cancel_at: float | None = None
     """When an admin wants it cancelled, and repeats that until answered."""
+    watched_at: float | None = None
+    """When somebody begins to read its log, every few seconds: each reading may change the row."""
     payload_bytes: int = 0
     id_at: float | None = None
     """The time its derived id carries, when it is not that of the post: a schedule catching up."""
@@ -110,7 +112,8 @@ class Scenario:
     """Each hub's clock: seconds ahead of storage's."""
     outages: tuple[Outage, ...] = ()
     tick_seconds: float | None = MINUTE
-    """How often the timer fires; None: never."""
+    """How often the timer fires; None: never, or at the times of `tick_at`."""
+    tick_at: tuple[float, ...] = ()
     retention_days: float | None = None
     horizon: float = 2 * HOUR
     """A run that is not settled by then has failed."""

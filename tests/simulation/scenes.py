@@ -158,6 +158,29 @@ def forgotten(seed: int) -> Scenario:
     )
 
 
+def wrong_clock(seed: int) -> Scenario:
+    """One of two hubs has a clock that is wrong by more than leases can bear: it claims nothing."""
+    posts = tuple(Post(number, "PLAIN", 1.0 + number) for number in range(3))
+    return Scenario("wrong clock", seed, (kind("PLAIN"),), posts, TWO, hubs=(0.0, 3.0), most_wait=130.0, horizon=SHORT)
+
+
+def crowd(seed: int, *, events: int = 1000) -> Scenario:
+    """Events posted to a pool that is empty for two months; then somebody comes.
+
+    The timer fires where fresh hints are due, a few times each, and once a week: a pass reads every open event, and
+    between those times it has nothing to do.
+    """
+    posts = tuple(Post(number, "PLAIN", 1.0 + number * 0.05) for number in range(events))
+    due = [HOUR * 2**power + posts[-1].at for power in range(11)]
+    ticks = [at + minute * 60 for at in due for minute in range(1, 4)]
+    weekly = [week * 7 * DAY for week in range(1, 9)]
+    pools = tuple(Pool(f"sink-{index}", capacity=200, begins=60 * DAY) for index in range(2))
+    return Scenario(
+        "crowd", seed, (kind("PLAIN", WorkKind(seconds=(0.1, 1.0))),), posts, pools, tick_seconds=None,
+        tick_at=tuple(sorted([*ticks, *weekly])), most_messages=12, horizon=61 * DAY,
+    )  # fmt: skip
+
+
 def away_for_weeks(seed: int) -> Scenario:
     """A pool that is empty for 19 days: the freshest hint is then more than a week old."""
     pools = (Pool("sink-a", begins=19 * DAY),)
@@ -192,7 +215,7 @@ SYSTEMATIC: tuple[Scene, ...] = (
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
     lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old, stubborn,
-    outage, shared_out, forgotten, away_for_weeks, away_for_a_day, in_ten_days,
+    outage, shared_out, forgotten, wrong_clock, away_for_weeks, away_for_a_day, in_ten_days,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

@@ -60,7 +60,8 @@ class Holder:
         self._stop = asyncio.Event()
         self._stop_reason: StopReason | None = None
         self._pending = entry.log_bytes
-        self._sent_lines = 0
+        self._sent_lines = entry.sent_lines
+        self._wrote = entry.wrote_bytes
         self._child: asyncio.Task[None] | None = None
 
     def tell(self, happening: object) -> None:
@@ -128,7 +129,8 @@ class Holder:
         self._write(replace(self.entry, started=started, token=self._task.token))
 
     def _spool(self, result: TaskResult) -> None:
-        self._write(replace(self.entry, result=result, log_bytes=self._pending, token=self._task.token))
+        entry = replace(self.entry, result=result, token=self._task.token)
+        self._write(replace(entry, log_bytes=self._pending, sent_lines=self._sent_lines, wrote_bytes=self._wrote))
 
     def _write(self, entry: Entry) -> None:
         """What is on disk is the entry as it was then: a token renewed since is only in memory."""
@@ -151,6 +153,7 @@ class Holder:
         stopped = await self._sleep_or_stop(work, work.seconds / 2)
         if not stopped and work.log_bytes:
             self._pending += work.log_bytes
+            self._wrote += work.log_bytes
             self.tell(told.Logged(self._pending))
         stopped = stopped or await self._sleep_or_stop(work, work.seconds / 2)
         if not self._agent.process.alive:
@@ -209,7 +212,8 @@ class Holder:
         except (NoAnswer, Refused) as error:
             self.tell(_failure(error, Call.REPORT))
         else:
-            self._agent.around.ledger.recorded(self._agent.name, self.entry.event_id, self.entry.attempt, result)
+            ledger, entry = self._agent.around.ledger, self.entry
+            ledger.recorded(self._agent.name, entry.event_id, entry.attempt, result, self._wrote)
             self.tell(told.Recorded())
 
     @property

@@ -27,6 +27,10 @@ class Entry:
     started: bool
     result: TaskResult | None = None
     log_bytes: int = 0
+    """Waiting to be sent."""
+    sent_lines: int = 0
+    wrote_bytes: int = 0
+    """By the task in all."""
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Ledger(Protocol):
 
     def held(self, sink: str, task: wire.Task) -> None: ...
     def child_started(self, sink: str, event_id: str, attempt: int) -> None: ...
-    def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult) -> None: ...
+    def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult, wrote_bytes: int) -> None: ...
     def let_go(self, sink: str, event_id: str, attempt: int, lost: str | None) -> None: ...
     def work_of(self, task: wire.Task) -> Work: ...
 

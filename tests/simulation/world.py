@@ -19,10 +19,12 @@ from hub.signing import RootKey
 from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import SLOTS, queue_of_sink_type
+from hub.storage.log_rows import LINES_PER_ATTEMPT
 from hub.storage.ports import Storage
 from hub.wiring import Hub, Options
 from tests.simulation.agent_pool import AgentPool
 from tests.simulation.agent_wire import AgentWire
+from tests.simulation.book import Claim
 from tests.simulation.delays import Interval, merged
 from tests.simulation.faults import Faults, Hit, Plan, Step
 from tests.simulation.hub_pool import SimHub, Timer
@@ -30,7 +32,6 @@ from tests.simulation.network import Network
 from tests.simulation.oracle import End, Oracle, Violation
 from tests.simulation.people import People
 from tests.simulation.record import RecordedStorage
-from tests.simulation.row_rules import FINAL, state, text
 from tests.simulation.scenario import Scenario
 from tests.simulation.sim_surroundings import Surroundings
 from tests.simulation.trace import Trace
@@ -131,10 +132,9 @@ class _World:
         scenario, start = self._scenario, self._start
         for hub in self._hubs:
             start(hub.live_for_ever(scenario.rng(hub.name), scenario.restart_seconds))
-        if scenario.tick_seconds is not None:
-            timer = Timer(self._hubs, scenario.tick_seconds, scenario.rng("timer"), self._trace)
-            timer.surprises = self._surprises
-            start(timer.run())
+        timer = Timer(self._hubs, scenario.tick_seconds or 0.0, scenario.rng("timer"), self._trace)
+        timer.surprises = self._surprises
+        start(timer.run_at(scenario.tick_at) if scenario.tick_seconds is None else timer.run())
         around = Surroundings(
             calls=AgentWire(self._network, self._sinks(EPOCH)),
             ledger=self._oracle.book,
@@ -152,6 +152,8 @@ class _World:
             self._people.append(start(people.post(post)))
             if post.cancel_at is not None:
                 self._people.append(start(people.cancel(post)))
+            if post.watched_at is not None:
+                start(people.watch(post))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -184,10 +186,9 @@ class _World:
         self._check_alive()
 
     def _settled(self) -> bool:
-        if not all(task.done() for task in self._people) or any(agent.busy for agent in self._agents):
+        if self._oracle.record.open or any(agent.busy for agent in self._agents):
             return False
-        rows = self._oracle.record.rows.values()
-        return all(state(row) in FINAL and not text(row, "owes") for row in rows)
+        return all(task.done() for task in self._people)
 
     async def _messages(self) -> int:
         """Left on the queues that somebody polls: nobody else could take them away."""
@@ -203,6 +204,23 @@ class _World:
             found += sum(end > self._loop.time() for end in ends)
         return found
 
+    async def _logs(self) -> dict[Claim, int]:
+        """What a fresh hub reads of the logs of all attempts that wrote any."""
+        hub = self._build(self._engine, VirtualClock(self._loop), self._scenario.rng("reader"))
+        found: dict[Claim, int] = {}
+        for event_id in sorted({claim[0] for claim, wrote in self._oracle.book.wrote.items() if wrote}):
+            if event_id not in self._oracle.record.rows:
+                continue
+            after, complete = 0, False
+            while not complete:
+                page = await hub.logs.read(event_id, after=after)
+                for line in page.lines:
+                    claim = (event_id, line.seq // LINES_PER_ATTEMPT)
+                    found[claim] = found.get(claim, 0) + len(line.text)
+                    after = line.seq
+                complete = page.complete or not page.lines
+        return found
+
     async def _end(self) -> End:
         takers: dict[str, list[Interval]] = {}
         for agent in self._agents:
@@ -213,6 +231,7 @@ class _World:
             takers={sink_type: merged(intervals) for sink_type, intervals in takers.items()},
             messages=await self._messages(),
             slots=await self._slots(),
+            logs=await self._logs(),
             surprises=[*self._surprises, *self._network.surprises],
         )
 
