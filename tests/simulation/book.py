@@ -94,7 +94,8 @@ class Book:
 
     def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult, wrote_bytes: int) -> None:
         self.results[event_id, attempt] = result
-        self.wrote[event_id, attempt] = wrote_bytes if result.state != "RETURNED" else 0
+        if result.state != "RETURNED":  # of an attempt that was cut off, as much is kept as it had sent
+            self.wrote[event_id, attempt] = wrote_bytes
 
     def let_go(self, sink: str, event_id: str, attempt: int, lost: str | None) -> None:
         if lost is not None:
