@@ -88,8 +88,10 @@ class _World:
         ]
         self._network: Network = Network(self._hubs, self._faults, scenario.rng("network"), self._trace)
         self._agents: list[AgentPool] = []
-        self._people: list[asyncio.Task[None]] = []
-        self._started: list[asyncio.Task[None]] = []
+        self._asked = 0
+        """How many people still wait for their answer."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._broken: BaseException | None = None
         self._surprises: list[str] = []
         loop.set_exception_handler(self._surprise)
 
@@ -149,23 +151,37 @@ class _World:
             start(agent.live_for_ever())
         people = People(scenario, self._network, self._oracle.book, scenario.rng("people"))
         for post in scenario.posts:
-            self._people.append(start(people.post(post)))
+            self._ask(people.post(post))
             if post.cancel_at is not None:
-                self._people.append(start(people.cancel(post)))
+                self._ask(people.cancel(post))
             if post.watched_at is not None:
                 start(people.watch(post))
 
+    def _ask(self, work: Coroutine[Any, Any, None]) -> None:
+        """Somebody wants something: the run is not over before they have their answer."""
+        self._asked += 1
+        self._start(work).add_done_callback(self._answered)
+
+    def _answered(self, _: asyncio.Task[None]) -> None:
+        self._asked -= 1
+        self._news.set()
+
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: self._news.set())
-        self._started.append(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._broken = task.exception()
+            self._news.set()
 
     def _check_alive(self) -> None:
         """A part of the simulation that broke would look like a hub that does nothing."""
-        for task in self._started:
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                raise AssertionError("the simulation itself is broken") from task.exception()
+        if self._broken is not None:
+            raise AssertionError("the simulation itself is broken") from self._broken
 
     def _surprise(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._surprises.append(f"{context.get('message')}: {context.get('exception')!r}")
@@ -188,7 +204,7 @@ class _World:
     def _settled(self) -> bool:
         if self._oracle.record.open or any(agent.busy for agent in self._agents):
             return False
-        return all(task.done() for task in self._people)
+        return not self._asked
 
     async def _messages(self) -> int:
         """Left on the queues that somebody polls: nobody else could take them away."""
