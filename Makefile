@@ -23,8 +23,8 @@ test: .venv/.development node_modules/.installed ## lint, types, and every test,
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 
 .PHONY: soak
-soak: .venv/.development node_modules/.installed ## the long runs (SEED=1 SECONDS_TO_RUN=600)
-	@$(BIN)/python -m tests.soak --seed $(SEED) --seconds $(SECONDS_TO_RUN)
+soak: .venv/.development node_modules/.installed ## the long runs (SEED=1 SECONDS_TO_RUN=600 ONLY=simulation)
+	@$(BIN)/python -m tests.soak --seed $(SEED) --seconds $(SECONDS_TO_RUN) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench
 bench: .venv/.development ## latency, throughput and storage operations, beside the raw storage floor

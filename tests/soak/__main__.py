@@ -1,48 +1,52 @@
-"""`make soak`: the simulation on fresh seeds for as long as asked, on all cores. Ends with 1 at the first violation."""
+"""`make soak`: the long runs, one after the other. Ends with 1 at the first violation.
+
+The figures are printed and kept in .local/soak.json, each run's beside those of the others.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
+import json
 import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
-BATCH = 500
-SEEDS_APART = 1_000_000
-"""Between two values of --seed: no schedule is run for both."""
+from tests.soak import simulation
+from tests.soak.runs import Figures, LongRun, Violation
+
+RUNS = (LongRun("simulation", 1, simulation.run),)
+RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 
 
 def main() -> int:
-    """Run batches of schedules until the time is over."""
+    """Run what was asked for, each for its share of the time."""
+    names = [each.name for each in RUNS]
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=600, help="for all runs together")
+    parser.add_argument("--only", choices=names, nargs="+", default=names)
     arguments = parser.parse_args()
-    until = time.monotonic() + arguments.seconds
-    workers = os.cpu_count() or 1
-    next_seed, done = arguments.seed * SEEDS_APART, 0
-    with ThreadPoolExecutor(workers) as pool:
-        running: set[Future[subprocess.CompletedProcess[str]]] = set()
-        while running or time.monotonic() < until:
-            while len(running) < workers and time.monotonic() < until:
-                running.add(pool.submit(_batch, next_seed))
-                next_seed += BATCH
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for batch in ended:
-                print(batch.result().stdout, end="", flush=True)
-                if batch.result().returncode != 0:
-                    return 1
-                done += BATCH
-    print(f"{done} schedules, no violation")
+    chosen = [each for each in RUNS if each.name in arguments.only]
+    shares = sum(each.share for each in chosen)
+    for each in chosen:
+        seconds = arguments.seconds * each.share / shares
+        print(f"{each.name}: seed {arguments.seed}, {seconds:.0f} s", flush=True)
+        began = time.monotonic()
+        try:
+            figures = each.run(arguments.seed, seconds)
+        except Violation as violation:
+            print(f"{each.name}: VIOLATION\n{violation}")
+            return 1
+        _keep(each.name, {"seed": arguments.seed, "seconds": round(time.monotonic() - began), **figures})
     return 0
 
 
-def _batch(seed: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--count", str(BATCH)]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([".", "agent"])}
-    return subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+def _keep(name: str, figures: Figures) -> None:
+    for what, value in figures.items():
+        print(f"  {what:60} {value:12,.6g}", flush=True)
+    kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps({**kept, name: dict(figures)}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
