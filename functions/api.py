@@ -81,6 +81,7 @@ def services_of(here: Hub) -> Services:
         cursors=here.options.signer(Purpose.CURSOR),
         public_url=here.options.public_url,
         why_not_up=why_not_up,
+        reconcile=here.upkeep.reconcile,
     )
 
 

@@ -1,4 +1,4 @@
-"""`/api/health`, open to all, which says no more than up or why not; and the OpenAPI document."""
+"""`/api/health`, open to all, which says no more than up or why not; `/api/reconcile`; the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from hub.api.security import Desk, GuardedRoute
-from hub.api.views import Health
+from hub.api.views import Health, Reconciled
 
 router = APIRouter(route_class=GuardedRoute, tags=["health"])
 
@@ -19,6 +19,15 @@ async def health(desk: Desk) -> Health:
     await desk.configuration.current()
     reason = desk.why_not_up()
     return Health(status="degraded" if reason else "up", reason=reason)
+
+
+@router.post("/api/reconcile")
+async def reconcile(desk: Desk) -> Reconciled:
+    """Do one step of what the timer does each minute, now: pay what ended events owe, end what is overdue or lost.
+
+    A step is bounded; while it touches events, another may find more.
+    """
+    return Reconciled(touched=await desk.reconcile())
 
 
 @router.get("/api/openapi.json", include_in_schema=False)

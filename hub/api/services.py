@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hub.clock import Clock
@@ -39,6 +39,8 @@ class Services:
     public_url: str | None
     why_not_up: Callable[[], str | None]
     """What this process knows to be wrong with itself; None: nothing."""
+    reconcile: Callable[[], Awaitable[int]]
+    """One step of upkeep out of turn; how many events it touched."""
 
     @property
     def clock(self) -> Clock:

@@ -303,6 +303,13 @@ class Health(View):
     reason: str | None
 
 
+class Reconciled(View):
+    """One step of reconcile."""
+
+    touched: int
+    """How many events it paid, ended, or put a fresh hint for."""
+
+
 class Problem(BaseModel):
     """Every error (RFC 9457)."""
 

@@ -35,6 +35,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /agent/events/{id}/result": Access.SINK,
     "GET /": Access.ANYBODY,
     "GET /api/health": Access.ANYBODY,
+    "POST /api/reconcile": Access.ADMIN,
     "GET /api/me": Access.VIEWER,
     "GET /api/openapi.json": Access.VIEWER,
     "GET /api/events": Access.VIEWER,

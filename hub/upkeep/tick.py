@@ -46,6 +46,10 @@ class Upkeep:
         await self._retention.step()
         await self._tables.put(UPKEEP, _PARTITION, _KEY, {"at": codec.text_of_time(self._clock.now())})
 
+    async def reconcile(self) -> int:
+        """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""
+        return await self._reconciler.step()
+
     async def heartbeat(self) -> datetime | None:
         """When the last step ended, in whatever process; None before the first."""
         try:
