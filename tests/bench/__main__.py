@@ -1,35 +1,80 @@
-"""`make bench`: prints a table, and writes it to .local/bench.json."""
+"""`make bench`: prints a table, and writes it to .local/bench.json.
+
+Every figure of a run stands beside the bare storage operations of the same run: machines differ, ratios less so.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench import floor, latency
+from hosting.azurite import start_azurite
+from hub.clock import SystemClock
+from hub.storage.azure import open_azure
+from hub.storage.embedded import open_embedded
+from hub.storage.ports import Storage
+from tests.bench import floor, platform, start, use_cases
+from tests.bench.figures import Figures, table
 
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "bench.json"
-WORDS = {
-    "floor_ms": "the seven storage operations of an event, bare (ms)",
-    "event_ms": "an event through the hub's use cases (ms)",
-    "ratio": "  that many times the bare operations",
-    "storage_operations": "storage operations of an event",
-    "start_ms_p50": "webhook sent to first line of user code, median (ms)",
-    "completion_ms_p50": "webhook sent to SUCCESS, median (ms)",
-    "burst_events_per_second": f"events a second, {latency.BURST} from {latency.CALLERS} callers to one sink",
-}
+ENGINES = ("embedded", "azurite")
+ONE_BY_ONE = 300
 
 
 def main() -> None:
-    """Measure on the embedded engine."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(floor.measure(Path(folder)))
-        figures |= latency.measure(Path(folder))
-    for name, words in WORDS.items():
-        print(f"{words:58} {figures[name]:8.1f}")
+    """Measure on the engines asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--storage", choices=ENGINES, nargs="+", default=ENGINES)
+    parser.add_argument("--burst", type=int, default=platform.BURST, help="events of the burst")
+    arguments = parser.parse_args()
+    columns: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for storage in arguments.storage:
+            columns[storage] = _measure(folder, storage, arguments.burst)
+        columns[arguments.storage[0]] = {**columns[arguments.storage[0]], **start.measure(folder)}
+    print(table(columns))
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(figures, indent=2) + "\n")
+    RESULT.write_text(json.dumps(columns, indent=2) + "\n")
+
+
+def _measure(folder: Path, storage: str, burst: int) -> Figures:
+    if storage == "embedded":
+        figures = asyncio.run(_storage(folder, None, burst))
+    else:
+        with start_azurite(folder / "azurite") as azurite:
+            figures = asyncio.run(_storage(folder, azurite.connection_string, burst))
+    return _with_ratios({**figures, **platform.measure(folder, storage, burst)})
+
+
+async def _storage(folder: Path, connection: str | None, burst: int) -> dict[str, float]:
+    """The bare operations, and the use cases on them."""
+    storage = await _open(folder / "floor.db", connection)
+    await storage.prepare()
+    figures = {
+        "floor_ms": await floor.milliseconds(storage, ONE_BY_ONE),
+        "floor_events_per_second": await floor.events_per_second(storage, burst, platform.CALLERS),
+    }
+    await storage.close()
+    return {**figures, **await use_cases.measure(await _open(folder / "cases.db", connection), ONE_BY_ONE)}
+
+
+async def _open(path: Path, connection: str | None) -> Storage:
+    if connection is None:
+        return open_embedded(path, SystemClock())
+    return await open_azure(connection, clock=SystemClock())
+
+
+def _with_ratios(figures: Mapping[str, float]) -> Figures:
+    return {
+        **figures,
+        "event_ratio": figures["event_ms"] / figures["floor_ms"],
+        "burst_ratio": figures["burst_events_per_second"] / figures["floor_events_per_second"],
+    }
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -37,13 +37,16 @@ class Platform:
     home: Path
     storage: str = "embedded"
     port: int = field(default_factory=free_port)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Settings beside those of the place."""
     output: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
 
     def start(self) -> Self:
         """Start, and return when it is ready."""
-        environ = {**os.environ, "NEXOMATIC_HOME": str(self.home), "NEXOMATIC_PORT": str(self.port)}
+        place = {"NEXOMATIC_HOME": str(self.home), "NEXOMATIC_PORT": str(self.port)}
+        environ = {**os.environ, **self.environ, **place}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hosting.run", "--storage", self.storage],
             cwd=ROOT,
