@@ -13,7 +13,7 @@ from nexomatic_agent.answers import Steering, Transient, read_answer, read_steer
 from nexomatic_agent.happenings import Renewed
 from nexomatic_agent.intents import TaskResult
 from nexomatic_agent.slim_requests import requests
-from nexomatic_agent.transport import HeldSocket, session
+from nexomatic_agent.transport import HeldSocket, Line
 from nexomatic_agent.version import VERSION
 
 CONNECT_SECONDS = 5.0
@@ -41,10 +41,9 @@ class Client:
 
     def __init__(self, hub: str, credential: Optional[str], context: ssl.SSLContext, connections: int = 1) -> None:
         """`connections` for calls other than polls, which have one of their own."""
-        self._hub = hub
         self._held = HeldSocket()
-        self._calls = session(credential, context, connections)
-        self._polls = session(credential, context, 1, self._held)
+        self._calls = Line(hub, credential, context, connections)
+        self._polls = Line(hub, credential, context, 1, self._held)
 
     def enrol(self, token: str, name: str) -> Mapping[str, Any]:
         """Exchange an enrolment token for `{sink, sink_type, credential}`."""
@@ -89,20 +88,14 @@ class Client:
         self._post(self._calls, f"/agent/events/{event_id}/result", said, READ_SECONDS)
 
     def _post(
-        self, session: requests.Session, path: str, said: Mapping[str, Any], read_seconds: float
+        self, line: Line, path: str, said: Mapping[str, Any], read_seconds: float
     ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         body = json.dumps(said, separators=(",", ":"), allow_nan=False).encode("ascii")
         try:
-            answer = session.post(
-                self._hub + path,
-                data=body,
-                headers={"Content-Type": "application/json"},
-                timeout=(CONNECT_SECONDS, read_seconds),
-                allow_redirects=False,  # a redirect would repeat the call elsewhere as a GET
-            )
+            answer = line.post(path, body, CONNECT_SECONDS, read_seconds)
         except (requests.RequestException, OSError) as error:
             raise Transient(_in_short(error)) from error
-        if 300 <= answer.status_code < 400:
+        if 300 <= answer.status_code < 400:  # to follow it would repeat the call elsewhere as a GET
             raise Transient(f"the hub's address leads on to {answer.headers.get('Location', 'nowhere')[:200]}")
         return read_answer(answer.status_code, answer.headers, answer.content), answer.headers
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Callable, Optional
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -15,7 +14,7 @@ from nexomatic_agent.version import VERSION
 
 
 class HeldSocket:
-    """The socket of a session's newest connection.
+    """The socket of a line's newest connection.
 
     `requests` cannot be interrupted while it waits for an answer, but the socket it waits on can be shut.
     """
@@ -38,18 +37,6 @@ class HeldSocket:
             with contextlib.suppress(OSError):
                 # Not SSLSocket.shutdown, which takes the TLS state from under the thread that reads.
                 socket.socket.shutdown(held, socket.SHUT_RDWR)
-
-
-class _Bearer(requests.auth.AuthBase):
-    """The credential. As `auth`, so that a .netrc on the machine cannot take its place."""
-
-    def __init__(self, credential: Optional[str]) -> None:
-        self._credential = credential
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._credential is not None:
-            request.headers["Authorization"] = f"Bearer {self._credential}"
-        return request
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -88,15 +75,37 @@ def _pool(pool: Any, held: HeldSocket) -> Any:
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
 
-def session(
-    credential: Optional[str], context: ssl.SSLContext, connections: int, held: Optional[HeldSocket] = None
-) -> requests.Session:
-    """A session with so many connections. Nothing of it changes later, so threads may share it: cookies are off."""
-    made = requests.Session()
-    made.auth = _Bearer(credential)
-    made.headers.update({"User-Agent": f"nexomatic-agent/{VERSION}", "Accept": "application/json"})
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    adapter = _Adapter(connections, context, held or HeldSocket())
-    made.mount("https://", adapter)
-    made.mount("http://", adapter)
-    return made
+class Line:
+    """So many connections to the hub, shared by threads.
+
+    A session of `requests` parses the address, searches the environment for proxies, and minds cookies and redirects
+    anew for every call, which is most of what a call costs. The hub's address does not change: all that is done once.
+    No cookie is kept, no redirect followed, and no .netrc can take the credential's place.
+    """
+
+    def __init__(
+        self,
+        hub: str,
+        credential: Optional[str],
+        context: ssl.SSLContext,
+        connections: int,
+        held: Optional[HeldSocket] = None,
+    ) -> None:
+        headers = {"User-Agent": f"nexomatic-agent/{VERSION}", "Accept": "application/json"}
+        headers["Content-Type"] = "application/json"
+        if credential is not None:
+            headers["Authorization"] = f"Bearer {credential}"
+        self._blank = requests.Request("POST", hub, headers).prepare()
+        self._hub = str(self._blank.url).rstrip("/")
+        self._proxies = requests.utils.get_environ_proxies(hub)
+        self._adapter = _Adapter(connections, context, held or HeldSocket())
+
+    def post(self, path: str, body: bytes, connect_seconds: float, read_seconds: float) -> requests.Response:
+        """Post JSON; the answer, read to its end. Raises requests.RequestException, OSError."""
+        request = self._blank.copy()
+        request.url = self._hub + path
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        answer = self._adapter.send(request, timeout=(connect_seconds, read_seconds), proxies=self._proxies)
+        _ = answer.content  # read now: until then nothing is known to have arrived
+        return answer
