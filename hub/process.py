@@ -39,7 +39,9 @@ async def hub() -> Hub:
     """
     loop = asyncio.get_running_loop()
     opening = _hubs.get(loop)
-    if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+    if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
+        return opening.result()  # every request comes by here
+    if opening is None or opening.done():
         opening = _hubs[loop] = loop.create_task(_open(), name="open the hub")
     # Shielded: a request that is given up must not end the opening for the others that wait for it.
     return await asyncio.shield(opening)

@@ -13,12 +13,17 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+# ruff: noqa: PTH105, PTH108, PTH118 - four files a task: strings, not paths
+
 FORMAT = 1
 """Every document carries it; a newer agent may grow it and reads the one before."""
 
 
 class UnreadableDocument(Exception):
     """A file of the agent's is damaged, or from a newer release."""
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def make_private_folder(path: Path) -> Path:
@@ -36,14 +41,20 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace the file's content in one step. Raises OSError, and then leaves nothing behind."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    folder, name = os.path.split(path)
+    aside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        aside.replace(path)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            os.close(descriptor)
+        os.replace(aside, path)
     except OSError:
         with contextlib.suppress(OSError):
-            aside.unlink()
+            os.unlink(aside)
         raise
 
 

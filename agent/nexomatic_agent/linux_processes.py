@@ -4,7 +4,7 @@ A process is always named by its number and the moment of its birth, and killed 
 against both: a number alone may be another process's by the time the signal is sent.
 """
 
-# ruff: noqa: PTH115, PTH208 - a search looks at every process of the machine: strings, not paths
+# ruff: noqa: PTH115, PTH123, PTH208 - a search looks at every process of the machine: strings, not paths
 
 from __future__ import annotations
 
@@ -141,11 +141,15 @@ def _open_files(pid: int) -> Iterator[str]:
 
 
 def _orphans() -> list[int]:
-    """The agent's children. Each thread has a list of its own."""
+    """What was handed to the agent, its own children among it.
+
+    Each thread has a list of its own. The kernel hands orphans to the first thread of the process that adopts them;
+    kernels before 4.0 to the thread that started the task, which is the one that waits for it and asks here.
+    """
     pids: list[int] = []
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError):
-            pids += map(int, Path(f"/proc/self/task/{thread}/children").read_text("ascii").split())
+    for thread in {os.getpid(), threading.get_native_id()}:
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/children", "rb", 0) as children:
+            pids += map(int, children.read().split())
     return pids
 
 

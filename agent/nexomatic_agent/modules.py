@@ -28,8 +28,9 @@ class Modules:
         if not _PYTHON.match(reference):
             raise ModuleMissing(f"{reference!r} does not name a function: write package.module:function")
         parts = reference.partition(":")[0].split(".")
-        places = [*self.folders, *map(Path, self.sites)]
-        if not any(_is_module(folder, parts) for folder in places):
+        path = "/".join(parts)
+        places = [f"{folder}/{path}" for folder in (*self.folders, *self.sites)]
+        if not any(map(_is_source, places)) and not any(map(_is_binary, places)):
             raise ModuleMissing(f"there is no module {'.'.join(parts)} in {_list(self.folders)}, nor installed")
 
     def find_file(self, reference: str) -> Path:
@@ -48,14 +49,18 @@ class Modules:
         return tuple(sorted(found)[:CAPABILITIES_MOST])
 
 
-def _is_module(folder: Path, parts: Sequence[str]) -> bool:
-    """Whether the folder holds the module, or a package around it that may make it at import."""
-    base = folder.joinpath(*parts)
-    if base.is_dir() or base.with_name(parts[-1] + ".py").is_file():
-        return True
-    if any(base.parent.glob(f"{parts[-1]}.*.so")) or any(base.parent.glob(f"{parts[-1]}.*.pyd")):
-        return True
-    return (base.parent / f"{parts[-1]}.so").is_file() or (base.parent / f"{parts[-1]}.pyd").is_file()
+def _is_source(place: str) -> bool:
+    """Whether the module is a file of source there, or a package that may make it at import."""
+    return os.path.isfile(f"{place}.py") or os.path.isdir(place)  # noqa: PTH112, PTH113 - for every task
+
+
+def _is_binary(place: str) -> bool:
+    """Whether the module is a shared library there. A search of whole folders, for what is found nowhere else."""
+    base = Path(place)
+    return any(
+        any(base.parent.glob(f"{base.name}.*{end}")) or base.with_name(base.name + end).is_file()
+        for end in (".so", ".pyd")
+    )
 
 
 def _names(folder: Path) -> Iterable[str]:

@@ -30,8 +30,9 @@ def test_a_document_is_whole_private_and_carries_its_format(tmp_path: Path) -> N
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("step", ["write", "replace"])
 def test_a_failed_write_leaves_the_old_document_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     path = tmp_path / "a.json"
     write_document(path, {"n": 1})
@@ -39,9 +40,10 @@ def test_a_failed_write_leaves_the_old_document_and_nothing_else(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, step, full)
     with pytest.raises(OSError, match="No space"):
         write_document(path, {"n": 2})
+    monkeypatch.undo()
     assert read_document(path)["n"] == 1
     assert list(tmp_path.iterdir()) == [path]
 
