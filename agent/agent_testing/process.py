@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,6 +43,7 @@ class AgentProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        _kill_tasks_of(self.state)
         if error is not None:
             sys.stderr.write(self.log())
 
@@ -67,3 +69,11 @@ class AgentProcess:
 
     def log(self) -> str:
         return self._log_file.read_text("utf-8") if self._log_file.exists() else ""
+
+
+def _kill_tasks_of(state: Path) -> None:
+    """What a killed agent left running ends with the test: its next start, which would end it, never comes."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(f"{state}{os.sep}") in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
