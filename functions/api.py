@@ -78,6 +78,7 @@ def services_of(here: Hub) -> Services:
         presence=here.presence,
         tokens=here.tokens,
         enrolments=here.enrolments,
+        stats=here.stats,
         cursors=here.options.signer(Purpose.CURSOR),
         public_url=here.options.public_url,
         why_not_up=why_not_up,

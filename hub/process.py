@@ -69,7 +69,9 @@ async def open_hub(environ: Mapping[str, str]) -> Hub:
     except BaseException:
         await storage.close()
         raise
-    return build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS))
+    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS))
+    opened.stats.start(secrets.token_hex(4))
+    return opened
 
 
 def options_of(settings: Settings) -> Options:

@@ -27,6 +27,7 @@ from hub.life.lease import LeaseTokens
 from hub.life.logs import Logs
 from hub.life.redeliver import Redelivery
 from hub.life.renew import Renewer
+from hub.life.tally import Tally
 from hub.life.terms import Terms
 from hub.limits.slots import Slots
 from hub.people.enrolment import Enrolments
@@ -42,8 +43,10 @@ from hub.storage.events import EventRows
 from hub.storage.log_rows import LogRows
 from hub.storage.partition_index import PartitionIndex
 from hub.storage.ports import Storage
+from hub.storage.stats_rows import StatsRows
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
+from hub.upkeep.stats import StatsBook
 from hub.upkeep.tick import Upkeep
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -83,6 +86,7 @@ class Hub:
     polls: Polls
     presence: PresenceBook
     upkeep: Upkeep
+    stats: StatsBook
     webhooks: Webhooks
     resources: Resources
     sinks: Sinks
@@ -145,6 +149,8 @@ def build(
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
     administration = _administration(options, storage, clock, configuration, randomness)
+    stats = StatsBook(StatsRows(storage.tables), context.tally, clock)
+    retention = Retention(context, options.retention_days)
     hold = Hold(options.fleet, options.max_held_polls)
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
     return Hub(
@@ -159,7 +165,8 @@ def build(
         agents=AgentCalls(context, tokens, Renewer(context, slots, completion), completion, logs),
         polls=wires.polls,
         presence=presence,
-        upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), Retention(context, options.retention_days)),
+        upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), retention, stats),
+        stats=stats,
         webhooks=Webhooks(context, creator, configuration, options.signer(Purpose.STATUS)),
         resources=administration.resources,
         sinks=administration.sinks,
@@ -188,6 +195,7 @@ def _context(
         terms=options.terms,
         configuration=configuration.current,
         evaluator=evaluator,
+        tally=Tally(clock, storage.operations.by_kind),
         randomness=randomness,
         wake=wires.wake,
         cancelled=wires.cancelled,

@@ -18,6 +18,7 @@ from hub.life.logs import Logs
 from hub.people.enrolment import Enrolments
 from hub.people.tokens import Tokens
 from hub.signing import Signer
+from hub.upkeep.stats import StatsBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Services:
     presence: PresenceBook
     tokens: Tokens
     enrolments: Enrolments
+    stats: StatsBook
     cursors: Signer
     public_url: str | None
     why_not_up: Callable[[], str | None]

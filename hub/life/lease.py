@@ -13,7 +13,7 @@ from hub.signing import Signer
 from hub.storage.codec import check_format, text_of_time, time_of_text
 
 TOKEN_FORMAT = 1
-_TIMES = ("lease_until", "run_until")
+_TIMES = ("claimed_at", "lease_until", "run_until")
 
 
 @dataclass(frozen=True, slots=True)

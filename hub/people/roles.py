@@ -37,6 +37,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/health": Access.ANYBODY,
     "POST /api/reconcile": Access.ADMIN,
     "GET /api/me": Access.VIEWER,
+    "GET /api/stats": Access.VIEWER,
     "GET /api/openapi.json": Access.VIEWER,
     "GET /api/events": Access.VIEWER,
     "POST /api/events": Access.ADMIN,

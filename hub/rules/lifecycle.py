@@ -130,6 +130,7 @@ class Holding:
     depth: int
     root_id: str
     edges: Edges
+    claimed_at: datetime
     lease_until: datetime
     run_until: datetime
     confirm: bool
@@ -182,6 +183,7 @@ def holding(event: Event) -> Holding:
         depth=event.depth,
         root_id=event.root_id,
         edges=Edges(event.on_success, event.on_warning, event.on_failure),
+        claimed_at=event.attempts[-1].started_at if event.attempts else event.created_at,
         lease_until=event.lease_until,
         run_until=event.run_until,
         confirm=event.confirm,

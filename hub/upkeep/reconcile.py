@@ -132,6 +132,7 @@ class Reconciler:
             etag = await self._life.events.merge(stored.event.id, changes, stored.etag)
         except (Changed, Missing):
             return False
+        self._life.tally.event_moved(stored.event, changes)
         await self._debts.settle(Stored(lifecycle.apply(stored.event, changes), etag))
         return True
 

@@ -17,6 +17,7 @@ from hub.storage.keys import UPKEEP
 from hub.storage.ports import Tables
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
+from hub.upkeep.stats import StatsBook
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,14 @@ _PARTITION, _KEY = "heartbeat", "tick"
 class Upkeep:
     """Keeps the hub in order, once a minute."""
 
-    def __init__(self, tables: Tables, clock: Clock, reconciler: Reconciler, retention: Retention) -> None:
+    def __init__(
+        self, tables: Tables, clock: Clock, reconciler: Reconciler, retention: Retention, stats: StatsBook
+    ) -> None:
         self._tables = tables
         self._clock = clock
         self._reconciler = reconciler
         self._retention = retention
+        self._stats = stats
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
         self.degraded = False
@@ -42,9 +46,13 @@ class Upkeep:
 
     async def tick(self) -> None:
         """One step of everything."""
+        await self._steps()
+        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"at": codec.text_of_time(self._clock.now())})
+
+    async def _steps(self) -> None:
         await self._reconciler.step()
         await self._retention.step()
-        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"at": codec.text_of_time(self._clock.now())})
+        await self._stats.roll()
 
     async def reconcile(self) -> int:
         """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""
@@ -74,7 +82,6 @@ class Upkeep:
                 log.warning("the timer's last heartbeat was at %s: this process does its work meanwhile", last)
             self.degraded = late
             if late:
-                await self._reconciler.step()
-                await self._retention.step()
+                await self._steps()
         except NexomaticError as error:
             log.warning("upkeep failed and will be tried again: %s", error)
