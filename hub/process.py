@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
+from hub.announce.port import Topic
 from hub.clock import Clock, SystemClock
 from hub.errors import Unavailable
 from hub.evaluation import Evaluator
@@ -26,6 +27,8 @@ from hub.wiring import Hub, Options, build
 
 RANDOM_BITS = 256
 DATABASE = "nexomatic.db"
+UNNAMED_HUB = "urn:nexomatic:hub"
+"""What a hub without a public address calls itself in what it announces."""
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,8 @@ async def open_hub(environ: Mapping[str, str]) -> Hub:
     except BaseException:
         await storage.close()
         raise
-    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS))
+    topic = topic_of(settings)
+    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS), topic)
     opened.stats.start(secrets.token_hex(4))
     return opened
 
@@ -96,6 +100,15 @@ def options_of(settings: Settings) -> Options:
         public_url=settings.public_url,
         first_admin_token_sha256=settings.first_admin_token_sha256,
     )
+
+
+def topic_of(settings: Settings) -> Topic | None:
+    """Who is told of every change, if anybody is."""
+    if settings.eventgrid_topic is None:
+        return None
+    from hub.announce.event_grid import EventGridTopic
+
+    return EventGridTopic(settings.eventgrid_topic, settings.eventgrid_key, settings.public_url or UNNAMED_HUB)
 
 
 async def open_storage(settings: Settings, clock: Clock) -> Storage:

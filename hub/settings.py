@@ -63,6 +63,8 @@ class Settings:
     max_held_polls: int
     always_ready: int
     """How many instances."""
+    eventgrid_topic: str | None
+    eventgrid_key: str | None = field(repr=False)
     retention_days: int | None
 
     @classmethod
@@ -92,6 +94,8 @@ class Settings:
             http_concurrency=read["NEXOMATIC_HTTP_CONCURRENCY"],
             max_held_polls=_held_polls(read),
             always_ready=read["NEXOMATIC_ALWAYS_READY"],
+            eventgrid_topic=read["NEXOMATIC_EVENTGRID_TOPIC"],
+            eventgrid_key=read["NEXOMATIC_EVENTGRID_KEY"],
             retention_days=read["NEXOMATIC_RETENTION_DAYS"],
         )
 
@@ -137,6 +141,8 @@ def _together(
     if held is not None and held > concurrency:
         what = f"is at most NEXOMATIC_HTTP_CONCURRENCY ({concurrency})"
         problems.append(FieldError("NEXOMATIC_MAX_HELD_POLLS", what))
+    if read["NEXOMATIC_EVENTGRID_KEY"] is not None and read["NEXOMATIC_EVENTGRID_TOPIC"] is None:
+        problems.append(FieldError("NEXOMATIC_EVENTGRID_KEY", "is given without NEXOMATIC_EVENTGRID_TOPIC"))
     return problems
 
 

@@ -259,6 +259,22 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "How many always-ready instances the platform keeps. They are paid for anyway, so polls are then held.",
     ),
     Setting(
+        "NEXOMATIC_EVENTGRID_TOPIC",
+        _url,
+        None,
+        "an http or https address",
+        "The endpoint of an Event Grid custom topic (input schema CloudEvents 1.0) that is told of every change of an "
+        "event's state. Empty: nobody is told.",
+    ),
+    Setting(
+        "NEXOMATIC_EVENTGRID_KEY",
+        _text,
+        None,
+        "an access key",
+        "The topic's key. On Azure leave it empty: the hub then publishes as its managed identity.",
+        secret=True,
+    ),
+    Setting(
         "NEXOMATIC_RETENTION_DAYS",
         _whole(1, 36_500),
         None,

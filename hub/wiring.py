@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from hub.announce.announcer import Announcer
+from hub.announce.port import Topic
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.resources import Resources
@@ -25,6 +27,7 @@ from hub.life.create import Creator
 from hub.life.debts import Debts
 from hub.life.lease import LeaseTokens
 from hub.life.logs import Logs
+from hub.life.news import News
 from hub.life.redeliver import Redelivery
 from hub.life.renew import Renewer
 from hub.life.tally import Tally
@@ -133,12 +136,18 @@ class _Administration:
 
 
 def build(
-    options: Options, storage: Storage, clock: Clock, evaluator: Evaluation, randomness: Callable[[], int]
+    options: Options,
+    storage: Storage,
+    clock: Clock,
+    evaluator: Evaluation,
+    randomness: Callable[[], int],
+    topic: Topic | None = None,
 ) -> Hub:
-    """The hub over an opened storage. Reads and writes nothing yet."""
+    """The hub over an opened storage, which tells a topic of every change if there is one. Asks for nothing yet."""
     wires = _Wires()
     configuration = ConfigurationCopy(storage.tables, clock)
-    context = _context(options, storage, clock, evaluator, randomness, configuration, wires)
+    news = _news(storage, clock, topic)
+    context = _context(options, storage, clock, evaluator, randomness, configuration, wires, news)
     slots = Slots(storage.tables, context.margin())
     tokens = LeaseTokens(options.signer(Purpose.LEASE))
     creator, logs = Creator(context), Logs(context)
@@ -149,7 +158,7 @@ def build(
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
     administration = _administration(options, storage, clock, configuration, randomness)
-    stats = StatsBook(StatsRows(storage.tables), context.tally, clock)
+    stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     retention = Retention(context, options.retention_days)
     hold = Hold(options.fleet, options.max_held_polls)
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
@@ -176,6 +185,13 @@ def build(
     )
 
 
+def _news(storage: Storage, clock: Clock, topic: Topic | None) -> News:
+    tally = Tally(clock, storage.operations.by_kind)
+    if topic is None:
+        return News(tally)
+    return News(tally, Announcer(EventRows(storage.tables, announcing=True), topic))
+
+
 def _context(
     options: Options,
     storage: Storage,
@@ -184,9 +200,10 @@ def _context(
     randomness: Callable[[], int],
     configuration: ConfigurationCopy,
     wires: _Wires,
+    news: News,
 ) -> LifeContext:
     return LifeContext(
-        events=EventRows(storage.tables),
+        events=EventRows(storage.tables, announcing=news.announcing),
         queues=storage.queues,
         contents=Contents(storage.blobs, options.terms.inline_bytes),
         logs=LogRows(storage.tables),
@@ -195,7 +212,7 @@ def _context(
         terms=options.terms,
         configuration=configuration.current,
         evaluator=evaluator,
-        tally=Tally(clock, storage.operations.by_kind),
+        news=news,
         randomness=randomness,
         wake=wires.wake,
         cancelled=wires.cancelled,

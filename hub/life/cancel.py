@@ -35,7 +35,7 @@ class Canceller:
                 etag = await self._life.events.merge(event_id, changes, stored.etag)
             except (Changed, Missing):
                 continue  # a renewal, a claim, or our own write whose answer was lost: the row says which
-            self._life.tally.event_moved(stored.event, changes)
+            self._life.news.event_moved(stored.event, changes)
             cancelled = Stored(lifecycle.apply(stored.event, changes), etag)
             await self._after(stored.event, cancelled)
             return cancelled.event

@@ -91,7 +91,7 @@ class Claimer:
             if slot is not None:
                 await self._slots.release(claimed.event_type, slot, claim.claim_id)
             raise
-        self._life.tally.claimed(stored.event, now)
+        self._life.news.claimed(stored.event, claimed)
         receipt = await self._hide(queue, message, plan.run.lease_seconds)
         lease = Lease(lifecycle.holding(claimed), queue, etag, message.id, receipt, plan.run.lease_seconds, slot)
         return self._task(claimed, work, lease)

@@ -73,8 +73,7 @@ class Completion:
             state, not_before = event.state, event.not_before
             await self._debts.settle(written.stored)
         else:
-            held = lease.holding
-            self._life.tally.moved(held.event_type, held.sink, written.changes, held.claimed_at)
+            self._life.news.moved(lease.holding, written.changes)
             state, not_before = written.changes["state"], written.changes.get("not_before")
             debt = debt_from(lease.holding, written.changes)
             if debt is not None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hub.clock import Clock
 from hub.evaluation import Evaluation
-from hub.life.tally import Tally
+from hub.life.news import News
 from hub.life.terms import Terms
 from hub.model.snapshot import Snapshot
 from hub.storage.contents import Contents
@@ -31,7 +31,7 @@ class LifeContext:
     terms: Terms
     configuration: Callable[[], Awaitable[Snapshot]]
     evaluator: Evaluation
-    tally: Tally
+    news: News
     randomness: Callable[[], int]
     """80 or more random bits at each call."""
     wake: Callable[[str], None]

@@ -92,7 +92,7 @@ class Creator:
         # A row that is there already is this event, from an attempt that was not acknowledged: its hint may be missing.
         with suppress(Exists):
             await self._life.events.insert(event)
-            self._life.tally.fired(event)
+            self._life.news.fired(event)
 
     async def _put_hint(self, event: Event) -> None:
         hidden = 0.0

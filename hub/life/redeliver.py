@@ -116,7 +116,7 @@ class Redelivery:
             return None
         work = await self._claimer.prepare(event, todo)
         task = await self._claimer.claim(stored, work, delivery.sink, delivery.queue, delivery.message)
-        self._life.tally.event_moved(event, unwritten)
+        self._life.news.event_moved(event, unwritten)
         return task
 
     async def _reject(self, delivery: Delivery, stored: Stored, why: Unresolvable, unwritten: Changes) -> None:
@@ -129,7 +129,7 @@ class Redelivery:
             etag = await self._life.events.merge(stored.event.id, changes, stored.etag)
         except (Changed, Missing):
             return
-        self._life.tally.event_moved(stored.event, changes)
+        self._life.news.event_moved(stored.event, changes)
         await self._debts.settle(Stored(lifecycle.apply(stored.event, changes), etag))
         await self._delete(delivery)
 
@@ -162,7 +162,7 @@ class Redelivery:
         """Today's configuration sends the event to another queue."""
         with suppress(Changed, Missing):
             await self._life.events.merge(stored.event.id, changes, stored.etag)
-            self._life.tally.event_moved(stored.event, changes)
+            self._life.news.event_moved(stored.event, changes)
             await self._moved(delivery, changes["queue"])
 
     async def _moved(self, delivery: Delivery, queue: str) -> None:

@@ -162,6 +162,8 @@ class Event(_Frozen):
     """W3C trace context of the request that fired it."""
     correlation_id: str | None = None
     """The caller's own id for it, as the caller sent it."""
+    unannounced: bool = False
+    """It is final, and the topic that listens has not been told so yet."""
     hints: int = 0
     """How often reconcile put a fresh message for it."""
     watched_until: datetime | None = None
@@ -169,8 +171,8 @@ class Event(_Frozen):
 
     @property
     def settled(self) -> bool:
-        """Final, and owes nothing."""
-        return self.state.final and self.owes is None
+        """Final, and owes nothing to anybody."""
+        return self.state.final and self.owes is None and not self.unannounced
 
 
 class LogLine(_Frozen):

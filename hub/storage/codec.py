@@ -24,6 +24,8 @@ FORMAT = 1
 
 OPEN = "open"
 """True until the event is settled: what upkeep asks for, so that it reads no others."""
+UNANNOUNCED = "unannounced"
+"""True on a final row until the topic that listens has been told."""
 LOG_TAIL = "log_tail"
 """The column for the last log chunk, which rides on the completion."""
 _TEXT = (
@@ -87,6 +89,8 @@ def encode_event(event: Event) -> dict[str, Value]:
         value = getattr(event, name)
         if value is not None:
             columns.update(_column(name, value))
+    if event.unannounced:
+        columns[UNANNOUNCED] = True
     for attempt in event.attempts:
         columns[_slot("begun", attempt.number)] = _begun(attempt)
         if attempt.outcome is not None:
@@ -126,6 +130,7 @@ def decode_event(values: Values) -> Event:
         **fields,
         state=State(str(values["state"])),
         source_kind=SourceKind(str(values["source_kind"])),
+        unannounced=values.get(UNANNOUNCED) is True,
         attempts=_attempts(values),
     )
 

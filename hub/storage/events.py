@@ -25,8 +25,10 @@ class Stored:
 class EventRows:
     """Reads and writes events. Raises what `Tables` raises."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, *, announcing: bool = False) -> None:
+        """`announcing`: a final event is open until somebody has called `announced`."""
         self._tables = tables
+        self._announcing = announcing
 
     async def insert(self, event: Event) -> str:
         """Add an event and return its ETag. Raises `Exists`."""
@@ -43,9 +45,19 @@ class EventRows:
     async def merge(self, event_id: str, changes: Changes, etag: str, *, log_tail: bytes = b"") -> str:
         """Write what a move changes, on the version named, and keep the rest. Raises `Changed`, `Missing`."""
         columns: dict[str, Value] = codec.encode_changes(changes)
+        if self._announcing and "state" in changes and changes["state"].final:
+            columns |= {codec.UNANNOUNCED: True, codec.OPEN: True}
+        elif self._announcing and codec.OPEN in columns:
+            # A debt is cleared, unread: whether the end has been announced meanwhile only a reader can tell.
+            columns[codec.OPEN] = True
         if log_tail:
             columns[codec.LOG_TAIL] = log_tail
         return await self._tables.merge(EVENTS, *_address(event_id), columns, etag)
+
+    async def announced(self, stored: Stored) -> None:
+        """Write that a final event, as it was read, is announced. Raises `Changed`, `Missing`."""
+        columns: dict[str, Value] = {codec.UNANNOUNCED: False, codec.OPEN: stored.event.owes is not None}
+        await self._tables.merge(EVENTS, *_address(stored.event.id), columns, stored.etag)
 
     async def delete(self, event_id: str, etag: str) -> None:
         """Remove the version read. Raises `Changed`, `Missing`."""

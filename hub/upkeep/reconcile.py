@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hub.errors import Changed, Exists, Missing, NexomaticError
+from hub.errors import Changed, Exists, Missing, NexomaticError, Unavailable
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
 from hub.model.event import Code, Event, State
@@ -30,6 +30,9 @@ from hub.storage.partition_index import Mark, Pass, settled_hour
 log = logging.getLogger(__name__)
 
 PAGE = 1000
+ANNOUNCED_A_STEP = 1000
+ANNOUNCED_AFTER = timedelta(minutes=1)
+"""By then the process in which an event ended has announced it, unless it died or nobody heard it."""
 ROWS_A_STEP = 20_000
 """A step ends after so many, and the next goes on there: one run of the timer is bounded whatever waits."""
 
@@ -44,6 +47,7 @@ class _Walk:
     first_open: int = 0
     touched: int = 0
     seen: int = 0
+    unannounced: list[Stored] = field(default_factory=list)
 
 
 class Reconciler:
@@ -68,6 +72,7 @@ class Reconciler:
                 break
         else:
             next_mark = replace(mark, hour=walk.first_open, previous_run=started, underway=None)
+        await self._announce(walk.unannounced)
         with suppress(
             Changed, Exists
         ):  # lowered by an insert, or written by another process: the next step looks again
@@ -118,8 +123,7 @@ class Reconciler:
     async def _look(self, stored: Stored, walk: _Walk) -> bool:
         event = stored.event
         if event.state.final:
-            await self._debts.settle(stored)
-            return True
+            return await self._settle(stored, walk)
         changes = _ending(event, walk)
         if changes is not None:
             return await self._end(stored, changes)
@@ -127,12 +131,32 @@ class Reconciler:
             return await self._hint(stored)
         return False
 
+    async def _settle(self, stored: Stored, walk: _Walk) -> bool:
+        """Pay what a final event owes; one that owes nothing is still to be announced, or only says so."""
+        event = stored.event
+        if event.owes is not None:
+            await self._debts.settle(stored)
+        elif not event.unannounced or not self._life.news.announcing:
+            with suppress(Changed, Missing):
+                await self._life.events.announced(stored)
+        elif event.finished_at is None or event.finished_at > walk.now - ANNOUNCED_AFTER:
+            return False
+        elif len(walk.unannounced) < ANNOUNCED_A_STEP:
+            walk.unannounced.append(stored)
+        return True
+
+    async def _announce(self, ended: list[Stored]) -> None:
+        try:
+            await self._life.news.settle(ended)
+        except Unavailable as error:
+            log.warning("%d ended events are not announced yet: %s", len(ended), error)
+
     async def _end(self, stored: Stored, changes: Changes) -> bool:
         try:
             etag = await self._life.events.merge(stored.event.id, changes, stored.etag)
         except (Changed, Missing):
             return False
-        self._life.tally.event_moved(stored.event, changes)
+        self._life.news.event_moved(stored.event, changes)
         await self._debts.settle(Stored(lifecycle.apply(stored.event, changes), etag))
         return True
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.announce.port import Topic
 from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.create import NewEvent
@@ -106,11 +107,13 @@ _KINDS: dict[type, RowKind] = {
 
 
 @asynccontextmanager
-async def open_rig(storage: Storage, clock: Clock, **options: Any) -> AsyncIterator[LifeRig]:
+async def open_rig(
+    storage: Storage, clock: Clock, topic: Topic | None = None, **options: Any
+) -> AsyncIterator[LifeRig]:
     """A hub over this storage, with one SinkType and one sink; `options` as in `hub.wiring.Options`."""
     wired = Options(root_key=RootKey(secrets.token_bytes(ROOT_KEY_BYTES)), **options)
     await storage.prepare()
-    rig = LifeRig(build(wired, storage, clock, InlineEvaluator(), lambda: secrets.randbits(128)))
+    rig = LifeRig(build(wired, storage, clock, InlineEvaluator(), lambda: secrets.randbits(128), topic))
     sink = Sink(name=SINK, sink_type=SINK_TYPE, enrolled_at=clock.now())
     await rig.configure(SinkType(name=SINK_TYPE), sink)
     yield rig

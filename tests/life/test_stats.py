@@ -133,7 +133,7 @@ async def test_what_storage_does_not_take_is_written_later_and_counted_once(rig:
     rig_clock(rig).advance(60)
     refusing = _Refusing(rig.hub.storage.tables)
     refusing.takes_effect = takes_effect
-    book = StatsBook(refusing, rig.hub.context.tally, rig.clock)
+    book = StatsBook(refusing, rig.hub.context.news.tally, rig.clock)
     await book.write()
 
     assert (await counted(rig)).types == {"A": 1}
