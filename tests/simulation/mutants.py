@@ -97,8 +97,8 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         (
             RECONCILE,
-            "        if event.state.final:\n            await self._debts.settle(stored)\n",
-            "        if event.state.final:\n",
+            "            return await self._settle(stored, walk)\n",
+            "            return True\n",
         ),
     ),
     _mutant(
@@ -158,8 +158,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "reconcile looks at open events only, not at final ones that owe",
         (
             RECONCILE,
-            "        if event.state.final:\n            await self._debts.settle(stored)\n",
-            "        if event.state.final:\n",
+            "            return await self._settle(stored, walk)\n",
+            "            return True\n",
         ),
     ),
     _mutant(
