@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     LEASE = "lease"
     STATUS = "webhook status"
     CURSOR = "list cursor"
+    SECRETS = "secret values"
 
 
 class BadSignature(Invalid):

@@ -10,6 +10,7 @@ from hub.announce.announcer import Announcer
 from hub.announce.port import Topic
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
+from hub.configure.deciding import removal
 from hub.configure.resources import Resources
 from hub.configure.sinks import Sinks
 from hub.configure.writing import ConfigurationWriter
@@ -38,14 +39,19 @@ from hub.people.identity import Identity
 from hub.people.secret_text import new_secret
 from hub.people.tokens import Tokens
 from hub.rules.cadence import Fleet
+from hub.secrets.cached import CachedSecrets
+from hub.secrets.embedded import EmbeddedSecrets, Registry
+from hub.secrets.sealing import Sealer
+from hub.secrets.tidying import SecretTidying
 from hub.signing import Purpose, RootKey, Signer
 from hub.sources.webhook import Webhooks
-from hub.storage.configuration import Credentials
+from hub.storage.configuration import Credentials, Write
 from hub.storage.contents import Contents
 from hub.storage.events import EventRows
 from hub.storage.log_rows import LogRows
 from hub.storage.partition_index import PartitionIndex
 from hub.storage.ports import Storage
+from hub.storage.secret_rows import SecretRows
 from hub.storage.stats_rows import StatsRows
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
@@ -96,6 +102,8 @@ class Hub:
     identity: Identity
     tokens: Tokens
     enrolments: Enrolments
+    secrets: CachedSecrets
+    """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
 
     def clock_is_right(self) -> bool:
         """Whether this process's clock is near enough to storage's for its leases to be true."""
@@ -122,6 +130,14 @@ class _Wires:
     def restarted(self, sink: str) -> None:
         if self.dispatcher is not None:
             self.dispatcher.restarted(sink)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """The keeper of secrets, and who tidies up after it."""
+
+    secrets: EmbeddedSecrets
+    tidying: SecretTidying
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +173,9 @@ def build(
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
-    administration = _administration(options, storage, clock, configuration, randomness)
+    write = ConfigurationWriter(storage.tables, configuration, randomness).write
+    administration = _administration(options, clock, configuration, write, randomness)
+    keeping = _keeping(options, storage, clock, configuration, write, randomness)
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     retention = Retention(context, options.retention_days)
     hold = Hold(options.fleet, options.max_held_polls)
@@ -174,7 +192,7 @@ def build(
         agents=AgentCalls(context, tokens, Renewer(context, slots, completion), completion, logs),
         polls=wires.polls,
         presence=presence,
-        upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), retention, stats),
+        upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), retention, stats, keeping.tidying),
         stats=stats,
         webhooks=Webhooks(context, creator, configuration, options.signer(Purpose.STATUS)),
         resources=administration.resources,
@@ -182,6 +200,7 @@ def build(
         identity=administration.identity,
         tokens=administration.tokens,
         enrolments=administration.enrolments,
+        secrets=CachedSecrets(keeping.secrets, clock),
     )
 
 
@@ -220,14 +239,30 @@ def _context(
     )
 
 
-def _administration(
+def _keeping(
     options: Options,
     storage: Storage,
     clock: Clock,
     configuration: ConfigurationCopy,
+    write: Write,
+    randomness: Callable[[], int],
+) -> _Keeping:
+    rows = SecretRows(storage.tables)
+    sealer = Sealer(options.root_key, options.previous_root_key, randomness)
+    registry = Registry(configuration.configuration, configuration.news, configuration.newest, write, removal)
+    return _Keeping(
+        EmbeddedSecrets(rows, sealer, registry, clock, randomness),
+        SecretTidying(rows, sealer, configuration.newest, clock),
+    )
+
+
+def _administration(
+    options: Options,
+    clock: Clock,
+    configuration: ConfigurationCopy,
+    write: Write,
     randomness: Callable[[], int],
 ) -> _Administration:
-    write = ConfigurationWriter(storage.tables, configuration, randomness).write
     newest = configuration.newest
 
     async def news() -> Credentials:

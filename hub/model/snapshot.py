@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hub.model.configuration import Action, EventType, RetryPolicy, SinkType, Source
+from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
 
 
@@ -19,6 +20,7 @@ class Snapshot:
     event_types: Mapping[str, EventType] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
     sinks: Mapping[str, Sink] = field(default_factory=dict)
+    secrets: Mapping[str, SecretInfo] = field(default_factory=dict)
 
     def sink_type(self, name: str) -> SinkType | None:
         return self.sink_types.get(name.casefold())
@@ -34,6 +36,9 @@ class Snapshot:
 
     def sink(self, name: str) -> Sink | None:
         return self.sinks.get(name.casefold())
+
+    def secret(self, name: str) -> SecretInfo | None:
+        return self.secrets.get(name.casefold())
 
     def retry_policy(self, event_type: str) -> RetryPolicy:
         """How today's configuration retries this EventType; the default when it is gone."""

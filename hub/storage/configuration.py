@@ -1,7 +1,8 @@
 """The configuration's rows: one partition, so that a change and the version row are written together or not at all.
 
 A row is the document as it is read back, and beside it, in columns of their own, what is secret: hashes of tokens and
-credentials, and a webhook's key. The models never hold those.
+credentials, and a webhook's key. The models never hold those. Of a secret only that it exists is configuration: its
+value lies in a table of its own (`secret_rows.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter
 from hub.errors import LimitExceeded, Missing
 from hub.model.configuration import Action, EventType, SinkType, Source
 from hub.model.people import Enrolment, Token
+from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
 from hub.storage import codec
@@ -45,6 +47,7 @@ class RowKind(StrEnum):
     SINK = "sinks"
     TOKEN = "tokens"  # noqa: S105 - the kind, not a token
     ENROLMENT = "enrolments"
+    SECRET = "secrets"  # noqa: S105 - the kind, not a secret
 
 
 _MODELS: Final[Mapping[RowKind, TypeAdapter[Any]]] = {
@@ -55,6 +58,7 @@ _MODELS: Final[Mapping[RowKind, TypeAdapter[Any]]] = {
     RowKind.SINK: TypeAdapter(Sink),
     RowKind.TOKEN: TypeAdapter(Token),
     RowKind.ENROLMENT: TypeAdapter(Enrolment),
+    RowKind.SECRET: TypeAdapter(SecretInfo),
 }
 
 
@@ -201,6 +205,7 @@ def _configuration(version: str, etag: str | None, entries: Iterable[Entry]) -> 
         event_types=by_kind[RowKind.EVENT_TYPE],
         sources=by_kind[RowKind.SOURCE],
         sinks=by_kind[RowKind.SINK],
+        secrets=by_kind[RowKind.SECRET],
     )
     return Configuration(version, etag, by_key, snapshot, _credentials(by_key.values()))
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from hub.clock import Clock
 from hub.errors import Missing, NexomaticError
+from hub.secrets.tidying import SecretTidying
 from hub.storage import codec
 from hub.storage.keys import UPKEEP
 from hub.storage.ports import Tables
@@ -32,13 +33,20 @@ class Upkeep:
     """Keeps the hub in order, once a minute."""
 
     def __init__(
-        self, tables: Tables, clock: Clock, reconciler: Reconciler, retention: Retention, stats: StatsBook
+        self,
+        tables: Tables,
+        clock: Clock,
+        reconciler: Reconciler,
+        retention: Retention,
+        stats: StatsBook,
+        secrets: SecretTidying,
     ) -> None:
         self._tables = tables
         self._clock = clock
         self._reconciler = reconciler
         self._retention = retention
         self._stats = stats
+        self._secrets = secrets
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
         self.degraded = False
@@ -53,6 +61,7 @@ class Upkeep:
         await self._reconciler.step()
         await self._retention.step()
         await self._stats.roll()
+        await self._secrets.step()
 
     async def reconcile(self) -> int:
         """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""
