@@ -9,7 +9,7 @@ import azure.functions as func
 from functions.endpoint import answer, calling_sink, endpoint, read
 from hub.process import hub
 from hub.rules import ids
-from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Poll, Renew, Result
+from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Need, Poll, Renew, Result
 
 agents = func.Blueprint()
 
@@ -37,6 +37,17 @@ async def agent_poll(req: func.HttpRequest) -> func.HttpResponse:
         return answer(polled)
     steering = {HOLD_HEADER: f"{polled.settings.hold:g}", PAUSE_HEADER: f"{polled.settings.pause:g}"}
     return func.HttpResponse(status_code=204, headers=steering)
+
+
+@agents.route("agent/events/{id}/secrets", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_secrets(req: func.HttpRequest) -> func.HttpResponse:
+    """The values of the secrets that the attempt needs, to the sink that holds it."""
+    here, sink = await calling_sink(req)
+    call = await read(req, Need, SMALL_CALL_BYTES)
+    released = answer(await here.agents.secrets(sink.name, event_id(req), call))
+    released.headers["Cache-Control"] = "no-store"
+    return released
 
 
 @agents.route("agent/events/{id}/renew", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -74,6 +74,7 @@ def services_of(here: Hub) -> Services:
         listing=Listing(here.storage.tables, life.partitions, here.clock, life.margin()),
         configuration=here.configuration,
         resources=here.resources,
+        secrets=here.secret_book,
         sinks=here.sinks,
         presence=here.presence,
         tokens=here.tokens,

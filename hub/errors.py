@@ -64,6 +64,10 @@ class NotFound(NexomaticError):
     """There is nothing at this address."""
 
 
+class SecretUnavailable(NotFound):
+    """A secret that the attempt needs is not there."""
+
+
 class Gone(NexomaticError):
     """This address has been switched off."""
 
@@ -90,6 +94,10 @@ class Cancelled(Superseded):
     """The event was cancelled."""
 
     reason = "cancelled"
+
+
+class LeaseRunOut(Conflict):
+    """The lease has run out. Renew it, if it still can be, and ask again."""
 
 
 class TimedOut(Superseded):

@@ -148,6 +148,27 @@ class Polled(_Told):
     settings: Steering
 
 
+# --- POST /agent/events/{id}/secrets ---------------------------------------------------------------------------------
+
+
+class Need(_Said):
+    """Ask for the values of the secrets that the task's parameters name, before it is started."""
+
+    token: Annotated[str, Field(max_length=8192)]
+
+
+class ReleasedSecret(_Told):
+    name: str
+    """As the task's parameter names it."""
+    value: Annotated[str, Field(repr=False)]
+
+
+class Released(_Told):
+    """All of them; one that is not there is a refusal of the call. Values are kept in memory only."""
+
+    secrets: tuple[ReleasedSecret, ...]
+
+
 # --- POST /agent/events/{id}/renew, logs, result ---------------------------------------------------------------------
 
 

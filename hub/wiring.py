@@ -12,6 +12,7 @@ from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.deciding import removal
 from hub.configure.resources import Resources
+from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
 from hub.configure.writing import ConfigurationWriter
 from hub.dispatch.dispatcher import Dispatcher
@@ -30,6 +31,7 @@ from hub.life.lease import LeaseTokens
 from hub.life.logs import Logs
 from hub.life.news import News
 from hub.life.redeliver import Redelivery
+from hub.life.release import Release
 from hub.life.renew import Renewer
 from hub.life.tally import Tally
 from hub.life.terms import Terms
@@ -104,6 +106,7 @@ class Hub:
     enrolments: Enrolments
     secrets: CachedSecrets
     """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
+    secret_book: SecretBook
 
     def clock_is_right(self) -> bool:
         """Whether this process's clock is near enough to storage's for its leases to be true."""
@@ -134,9 +137,10 @@ class _Wires:
 
 @dataclass(frozen=True, slots=True)
 class _Keeping:
-    """The keeper of secrets, and who tidies up after it."""
+    """The keeper of secrets, its memory, and who tidies up after it."""
 
-    secrets: EmbeddedSecrets
+    engine: EmbeddedSecrets
+    kept: CachedSecrets
     tidying: SecretTidying
 
 
@@ -189,7 +193,9 @@ def build(
         creator=creator,
         canceller=Canceller(context, debts, slots),
         logs=logs,
-        agents=AgentCalls(context, tokens, Renewer(context, slots, completion), completion, logs),
+        agents=AgentCalls(
+            context, tokens, Release(context, keeping.engine), Renewer(context, slots, completion), completion, logs
+        ),
         polls=wires.polls,
         presence=presence,
         upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), retention, stats, keeping.tidying),
@@ -200,7 +206,8 @@ def build(
         identity=administration.identity,
         tokens=administration.tokens,
         enrolments=administration.enrolments,
-        secrets=CachedSecrets(keeping.secrets, clock),
+        secrets=keeping.kept,
+        secret_book=SecretBook(keeping.engine, keeping.kept),
     )
 
 
@@ -250,10 +257,9 @@ def _keeping(
     rows = SecretRows(storage.tables)
     sealer = Sealer(options.root_key, options.previous_root_key, randomness)
     registry = Registry(configuration.configuration, configuration.news, configuration.newest, write, removal)
-    return _Keeping(
-        EmbeddedSecrets(rows, sealer, registry, clock, randomness),
-        SecretTidying(rows, sealer, configuration.newest, clock),
-    )
+    engine = EmbeddedSecrets(rows, sealer, registry, clock, randomness)
+    tidying = SecretTidying(rows, sealer, configuration.newest, clock)
+    return _Keeping(engine, CachedSecrets(engine, clock), tidying)
 
 
 def _administration(

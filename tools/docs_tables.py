@@ -35,6 +35,7 @@ WHO: Final = {
 CALLS: Final[Mapping[str, tuple[type[BaseModel], type[BaseModel]]]] = {
     "POST /agent/enroll": (wire.Enrol, wire.Enrolled),
     "POST /agent/poll": (wire.Poll, wire.Polled),
+    "POST /agent/events/{id}/secrets": (wire.Need, wire.Released),
     "POST /agent/events/{id}/renew": (wire.Renew, wire.Leased),
     "POST /agent/events/{id}/logs": (wire.Logs, wire.Leased),
     "POST /agent/events/{id}/result": (wire.Result, wire.Recorded),

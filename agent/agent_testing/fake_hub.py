@@ -60,7 +60,7 @@ Script = Callable[[Call], Optional[Answer]]
 
 class FakeHub:
     """Hands out `tasks`, accepts everything, keeps every call. `script` may answer first, by kind of call:
-    enroll, poll, renew, logs, result."""
+    enroll, poll, secrets, renew, logs, result."""
 
     def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
         self._tls = tls
@@ -68,6 +68,9 @@ class FakeHub:
         self.problems: list[str] = []
         self.tasks: deque[dict[str, Any]] = deque()
         self.cancels: deque[str] = deque()
+        self.secrets: dict[str, str] = {}
+        """What there is, by name: a task is given what its parameters name."""
+        self._given: dict[str, Mapping[str, Any]] = {}
         self.script: dict[str, Script] = {}
         self.hold, self.pause = 0.2, 0.0
         self.lease_seconds = 30.0
@@ -80,6 +83,7 @@ class FakeHub:
         self._usual: Mapping[str, Callable[[Call], Answer]] = {
             "enroll": self._enroll,
             "poll": self._poll,
+            "secrets": self._secrets,
             "renew": self._renew,
             "logs": self._logs,
             "result": self._result,
@@ -135,6 +139,7 @@ class FakeHub:
         """Put a task where the next poll finds it."""
         made = a_task(lease_seconds=self.lease_seconds, **task)
         with self.changed:
+            self._given[made["event_id"]] = made
             self.tasks.append(made)
             self.changed.notify_all()
         return made
@@ -217,6 +222,13 @@ class FakeHub:
 
     def _news_for(self, call: Call) -> bool:
         return bool(self.cancels or (self.tasks and call.said["slots"]))
+
+    def _secrets(self, call: Call) -> Answer:
+        task = self._given[call.path.split("/")[3]]
+        named = [each["secret"] for each in task["parameters"] if "secret" in each]
+        if not set(named) <= self.secrets.keys():
+            return Answer.problem(404, detail=f"there is no secret {sorted(set(named) - self.secrets.keys())[0]}")
+        return Answer(body={"secrets": [{"name": name, "value": self.secrets[name]} for name in dict.fromkeys(named)]})
 
     def _renew(self, _: Call) -> Answer:
         return Answer(body=self._lease())

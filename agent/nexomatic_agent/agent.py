@@ -154,6 +154,7 @@ class Agent:
             attempt.timeout_seconds,
             attempt.confirm,
             self._random.random(),
+            secrets=bool(attempt.secrets),
         )
         holding = Holding(machine, claim, self._tools, attempt)
         for older in self._holdings.of_event(attempt.event_id):

@@ -39,7 +39,7 @@ class AttemptLog:
         self._limits = limits
         self._clock = wall_clock
         self._lock = threading.Lock()
-        self._splitters = {name: LineSplitter(limits.line_bytes, masker or Masker()) for name in ("stdout", "stderr")}
+        self._splitters = _splitters(limits, masker or Masker())
         self._lines: deque[tuple[int, dict[str, str]]] = deque()
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._sealed: deque[tuple[int, Chunk]] = deque()
@@ -49,6 +49,11 @@ class AttemptLog:
         self._kept_bytes = 0
         self._written_lines = 0
         self._cut_lines = 0
+
+    def mask(self, masker: Masker) -> None:
+        """From now on take these values out of what the task writes. Before its first line only."""
+        with self._lock:
+            self._splitters = _splitters(self._limits, masker)
 
     def feed(self, stream: str, data: bytes) -> None:
         """The task wrote these bytes to `stdout` or `stderr`."""
@@ -157,6 +162,10 @@ class AttemptLog:
     def _now(self) -> str:
         seconds, fraction = divmod(self._clock(), 1)
         return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(fraction * 1e6):06d}Z"
+
+
+def _splitters(limits: LogLimits, masker: Masker) -> dict[str, LineSplitter]:
+    return {name: LineSplitter(limits.line_bytes, masker) for name in ("stdout", "stderr")}
 
 
 def _line(stream: str, level: str, text: str, now: str) -> dict[str, str]:

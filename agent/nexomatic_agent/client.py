@@ -71,6 +71,14 @@ class Client:
         """
         self._held.cut()
 
+    def secrets(self, event_id: str, token: str) -> Mapping[str, str]:
+        """The values of the task's secrets, by name. They are in no exception, whatever the answer looks like."""
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/secrets", {"token": token}, READ_SECONDS)
+        found = document.get("secrets")
+        if not isinstance(found, list) or not all(_is_secret(one) for one in found):
+            raise Transient("the answer holds no secrets")
+        return {one["name"]: one["value"] for one in found}
+
     def renew(self, event_id: str, token: str) -> Renewed:
         """Renew a lease."""
         document, _ = self._post(self._calls, f"/agent/events/{event_id}/renew", {"token": token}, READ_SECONDS)
@@ -115,6 +123,10 @@ def _renewed(document: Mapping[str, Any]) -> Renewed:
     if not isinstance(token, str) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
         raise Transient("the answer holds no lease")
     return Renewed(token, float(seconds), document.get("watched") is True)
+
+
+def _is_secret(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("value"), str)
 
 
 def _in_short(error: Exception) -> str:

@@ -30,6 +30,11 @@ class Renewed:
 
 
 @dataclass(frozen=True)
+class SecretsFetched:
+    """The values of all the task's secrets are in memory."""
+
+
+@dataclass(frozen=True)
 class ChunkStored:
     """The hub has the chunk; so many bytes of log are still waiting. `renewed` when the chunk renewed the lease."""
 
@@ -46,7 +51,7 @@ class CallFailed:
 
 @dataclass(frozen=True)
 class CallRefused:
-    """The hub will never accept this call as it is (400, 413): not about the lease. So much log is still waiting."""
+    """The hub will never accept this call as it is (400, 404, 413): not about the lease. So much log still waits."""
 
     call: Call
     message: str

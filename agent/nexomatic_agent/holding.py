@@ -68,6 +68,8 @@ class Holding:
         self._machine = machine
         self._attempt = attempt
         self._tools = tools
+        self._secrets: Mapping[str, str] = {}
+        """Values by the parameter they are for: here, in the task's input and its environment, and nowhere else."""
         self._masker = Masker()
         self._log = AttemptLog(tools.limits, self._masker)
         self._stopper = Stopper(tools.grace_seconds, self._later)
@@ -101,7 +103,7 @@ class Holding:
     @property
     def running(self) -> bool:
         """Whether its child may run, or is about to."""
-        return self._machine.phase in (Phase.NEW, Phase.CONFIRMING, Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
+        return self._machine.phase in _MAY_RUN
 
     def wait_settled(self, seconds: float) -> bool:
         """Wait until it is off the agent's hands, at most so long. Whether it is."""
@@ -184,6 +186,7 @@ class Holding:
         with _complaining("remove the files of", key):
             tools.journal.remove(key)
             tools.spool.remove(key)
+        self._secrets = {}
         self._settled.set()
         tools.settled(self)
 
@@ -208,8 +211,12 @@ class Holding:
             folder = self._tools.folders.make(self.claim.key)
         except OSError as error:
             return asked.TaskResult("ERROR", "START_FAILED", f"no work folder could be made: {error}")
-        job = Job(self._attempt, folder, self.claim.mark, self._log, {}, self._masker)
-        return self._tools.runner.run(job, self._stopper, self._child_started, self._child_wrote)
+        job = Job(self._attempt, folder, self.claim.mark, self._log, self._secrets, self._masker)
+        try:
+            return self._tools.runner.run(job, self._stopper, self._child_started, self._child_wrote)
+        finally:
+            # Now, and not when the hub has the result: what the task wrote there, its result too, is not masked.
+            self._tools.folders.remove(self.claim.key)
 
     def _child_started(self, process: Mapping[str, Any]) -> None:
         self._tell(told.Started())
@@ -224,6 +231,20 @@ class Holding:
         self._stopper.stop(intent.reason)
 
     # --- intents: calls
+
+    def _fetch_secrets(self, intent: asked.FetchSecrets) -> None:
+        self._call(asked.Call.SECRETS, lambda: self._take_secrets(intent.token))
+
+    def _take_secrets(self, token: str) -> object:
+        assert self._attempt is not None
+        values = self._tools.client.secrets(self.claim.event_id, token)
+        missing = sorted(set(self._attempt.secrets.values()) - values.keys())
+        if missing:
+            raise Refused(f"the hub's answer does not hold the secrets {', '.join(missing)}")
+        self._secrets = {parameter: values[name] for parameter, name in self._attempt.secrets.items()}
+        self._masker = Masker(self._secrets.values())
+        self._log.mask(self._masker)
+        return told.SecretsFetched()
 
     def _send_renewal(self, intent: asked.SendRenewal) -> None:
         event_id, client = self.claim.event_id, self._tools.client
@@ -287,8 +308,10 @@ def _complaining(doing: str, key: str) -> Iterator[None]:
         log.error("cannot %s %s: %s", doing, key, error)
 
 
+_MAY_RUN = (Phase.NEW, Phase.CONFIRMING, Phase.FETCHING, Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
 _CARRY_OUT: Mapping[type, Callable[[Holding, Any], None]] = {
     asked.WriteJournal: Holding._write_journal,
+    asked.FetchSecrets: Holding._fetch_secrets,
     asked.StartChild: Holding._start_child,
     asked.SendRenewal: Holding._send_renewal,
     asked.SendChunk: Holding._send_chunk,

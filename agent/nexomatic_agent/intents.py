@@ -10,6 +10,7 @@ from typing import Any, Optional
 class Call(Enum):
     """The one call to the hub that may be in flight for a task."""
 
+    SECRETS = "secrets"
     RENEW = "renew"
     CHUNK = "chunk"
     REPORT = "report"
@@ -40,6 +41,13 @@ class WriteJournal:
     """Write the claim to disk. `started`: the child may run from the next moment on."""
 
     started: bool
+
+
+@dataclass(frozen=True)
+class FetchSecrets:
+    """Ask the hub for the values of the task's secrets, and keep them in memory: they are in no happening."""
+
+    token: str
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,16 @@ SHORTEST_LINE = 8
 
 
 class Masker:
-    """Replaces the given values, also encoded as base64, for a URL or in JSON, by three stars."""
+    """Replaces the given values, also as base64, escaped for a URL, in JSON or as Python shows them, by three stars."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         shapes: set[bytes] = set()
         for value in values:
             shapes.update(_shapes(value))
         # The longest first: of two values that begin alike, the longer is taken out whole.
-        ordered = sorted(shapes, key=lambda shape: (-len(shape), shape))
-        self._pattern = re.compile(b"|".join(map(_pattern, ordered))) if ordered else None
-        self._longest = len(ordered[0]) if ordered else 0
+        self._shapes = sorted(shapes, key=lambda shape: (-len(shape), shape))
+        self._pattern = re.compile(b"|".join(map(_pattern, self._shapes))) if shapes else None
+        self._longest = len(self._shapes[0]) if shapes else 0
 
     def mask_bytes(self, data: bytes) -> bytes:
         """The data without the values."""
@@ -36,6 +36,14 @@ class Masker:
         if self._pattern is None:
             return text
         return self.mask_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def mask_cut(self, text: str) -> str:
+        """The text without the values, where it may have been cut off: a value that only begins at its end goes too."""
+        masked = self.mask_bytes(text.encode("utf-8", "surrogatepass"))
+        begun = max((_begun(shape, masked) for shape in self._shapes), default=0)
+        if begun:
+            masked = masked[:-begun] + MASK.encode()
+        return masked.decode("utf-8", "surrogatepass")
 
     def mask_document(self, document: Any) -> Any:
         """A JSON document with every string in it masked, names of members too."""
@@ -72,6 +80,17 @@ class Masker:
         return max(0, self._longest - 1)
 
 
+def _begun(shape: bytes, data: bytes) -> int:
+    """How many bytes of the shape the data ends with, if it ends with its beginning; else 0."""
+    tail = data[-(len(shape) - 1) :]
+    at = tail.find(shape[:SHORTEST])
+    while at >= 0:
+        if shape.startswith(tail[at:]):
+            return len(tail) - at
+        at = tail.find(shape[:SHORTEST], at + 1)
+    return 0
+
+
 def _shapes(value: str) -> set[bytes]:
     parts = {value, *(line.strip() for line in value.splitlines() if len(line.strip()) >= SHORTEST_LINE)}
     shapes: set[bytes] = set()
@@ -79,10 +98,8 @@ def _shapes(value: str) -> set[bytes]:
         if len(part) >= SHORTEST:
             raw = part.encode("utf-8", "surrogatepass")
             shapes |= {raw, *_base64_shapes(raw), *_url_shapes(raw)}
-            shapes |= {
-                json.dumps(part)[1:-1].encode(),
-                json.dumps(part, ensure_ascii=False)[1:-1].encode("utf-8", "replace"),
-            }
+            escaped = (json.dumps(part), json.dumps(part, ensure_ascii=False), repr(part), ascii(part))
+            shapes |= {each[1:-1].encode("utf-8", "replace") for each in escaped}
     return shapes
 
 

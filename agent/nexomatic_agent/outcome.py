@@ -25,7 +25,7 @@ class BadResult(Exception):
 
 def outcome(file: Path, exit_code: int, warning_codes: Collection[int], last_lines: str, most_bytes: int) -> TaskResult:
     """The result the task wrote. What it does not say, its exit code does: 0 SUCCESS, a warning code WARNING, else
-    ERROR."""
+    ERROR. Its texts are as long as the task made them: whoever masks them cuts them afterwards (`shortened`)."""
     ended = _by_exit_code(exit_code, warning_codes, last_lines)
     try:
         written = read_result(file, most_bytes)
@@ -46,7 +46,7 @@ def _by_exit_code(code: int, warning_codes: Collection[int], last_lines: str) ->
         return TaskResult("SUCCESS")
     name = f"EXIT_{code}" if code > 0 else f"SIGNAL_{_signal_name(-code)}"
     words = last_lines or f"the process ended with {'exit code' if code > 0 else 'signal'} {abs(code)}"
-    return TaskResult("WARNING" if code in warning_codes else "ERROR", name, shortened(words, LONGEST_MESSAGE))
+    return TaskResult("WARNING" if code in warning_codes else "ERROR", name, words)
 
 
 def _signal_name(number: int) -> str:
@@ -71,17 +71,15 @@ def read_result(file: Path, most_bytes: int) -> Optional[dict[str, Any]]:
     unknown = document.keys() - {"state", "code", "message", "data"}
     if unknown:
         raise BadResult(f"the result file may hold state, code, message and data, not {', '.join(sorted(unknown))}")
-    code, message = _text(document, "code", LONGEST_CODE), _text(document, "message", LONGEST_MESSAGE)
+    code, message = _text(document, "code"), _text(document, "message")
     return {"state": document.get("state"), "code": code, "message": message, "data": document.get("data")}
 
 
-def _text(document: dict[str, Any], name: str, longest: int) -> Optional[str]:
+def _text(document: dict[str, Any], name: str) -> Optional[str]:
     value = document.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
+    if value is not None and not isinstance(value, str):
         raise BadResult(f"{name} in the result file must be a string or null")
-    return shortened(value, longest)
+    return value
 
 
 def shortened(text: str, longest: int) -> str:

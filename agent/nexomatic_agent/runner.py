@@ -23,7 +23,7 @@ from nexomatic_agent.intents import StopReason, TaskResult
 from nexomatic_agent.launch import Launcher, RuntimeMissing
 from nexomatic_agent.masking import Masker
 from nexomatic_agent.modules import ModuleMissing
-from nexomatic_agent.outcome import outcome
+from nexomatic_agent.outcome import LONGEST_CODE, LONGEST_MESSAGE, outcome, shortened
 from nexomatic_agent.pipes import Reader, write_all
 from nexomatic_agent.process_trees import ProcessTree
 from nexomatic_agent.stopping import Stopper
@@ -82,6 +82,15 @@ class Runner:
 
         `on_start` is told what identifies the process, `on_output` that the log has grown.
         """
+        return masked(self._run(job, stopper, on_start, on_output), job.masker)
+
+    def _run(
+        self,
+        job: Job,
+        stopper: Stopper,
+        on_start: Callable[[Mapping[str, object]], None],
+        on_output: Callable[[], None],
+    ) -> TaskResult:
         if stopper.reason is not None:
             return _stopped(stopper.reason, job.attempt.timeout_seconds)
         try:
@@ -137,7 +146,7 @@ class Runner:
         ended = outcome(result_file(job.folder), exit_code, attempt.warning_codes, last_lines, most_bytes)
         if ended.code == "BAD_RESULT" and attempt.runtime == "python":
             ended = replace(ended, code="RESULT_NOT_JSON")  # its author wrote no file, the child did
-        return masked(ended, job.masker)
+        return ended
 
 
 def _check_runnable(attempt: Attempt, secrets: Mapping[str, str]) -> None:
@@ -163,9 +172,9 @@ def _stopped(reason: StopReason, timeout_seconds: float) -> TaskResult:
 
 
 def masked(result: TaskResult, masker: Masker) -> TaskResult:
-    """The result without secret values."""
+    """The result without secret values. Masked first and cut after: a cut could leave half a value that none knows."""
     texts: dict[str, Any] = {
-        name: None if text is None else masker.mask_text(text)
-        for name, text in (("code", result.code), ("message", result.message))
+        name: None if text is None else shortened(masker.mask_cut(text), longest)
+        for name, text, longest in (("code", result.code, LONGEST_CODE), ("message", result.message, LONGEST_MESSAGE))
     }
     return replace(result, **texts, data=masker.mask_document(result.data))

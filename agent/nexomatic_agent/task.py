@@ -7,10 +7,14 @@ in the hub's simulation. One file, though a long one: a machine is understood as
 ::
 
     NEW --journaled--> STARTING --started--> RUNNING --exited--> SPOOLING --spooled--> FLUSHING --> REPORTING --> DONE
-     |                    |  ^                  |                   ^
-     +--> CONFIRMING -----|--+                  |                   |
-          (first renewal) +----> STOPPING <-----+ (time-out, cancel, lease lost, agent stops)
-                                    +-----------exited--------------+
+     |                    ^  |                  |                   ^  ^
+     |                    |  +---> STOPPING <---+ (time-out, cancel, lease lost, agent stops)
+     |                    |           +-----------------exited------+  |
+     +--> CONFIRMING -----+                                            |
+     |  (a first renewal) |                                            |
+     |         v          |                                            |
+     +--> FETCHING -------+                                            |
+        (its secrets) -----------------one of them is not there--------+
 
     A lease that is refused while the task does not run leads straight to DONE. An agent that restarts enters at
     FLUSHING: with the spooled result, or handing the task back.
@@ -20,6 +24,8 @@ Rules it holds, and what breaks otherwise:
 - Nothing starts before the claim is on disk: after a crash nobody would know what to kill and to hand back.
 - A task that must never start twice starts only once a renewal has been answered: a claim whose answer was late may
   be another's by then.
+- The values of secrets do not go through this machine: it only knows whether they are there. They are the last thing
+  before the start, and until they are there the journal says that nothing was started.
 - A result is on disk before it is reported, and stays until the hub has recorded or refused it.
 - The agent never judges its lease by its own clock: while the hub is away it keeps working, and asks again at most
   `RETRY_SECONDS` apart; only the hub says that a lease is lost.
@@ -37,6 +43,7 @@ from typing import Any, Callable, Dict, List, Optional, Type
 from nexomatic_agent import happenings as told
 from nexomatic_agent.intents import (
     Call,
+    FetchSecrets,
     Forget,
     Intent,
     SendChunk,
@@ -67,6 +74,7 @@ class Phase(Enum):
 
     NEW = "new"
     CONFIRMING = "confirming"
+    FETCHING = "fetching"
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
@@ -74,6 +82,9 @@ class Phase(Enum):
     SPOOLING = "spooling"
     REPORTING = "reporting"
     DONE = "done"
+
+
+_BEFORE_THE_START = (Phase.NEW, Phase.CONFIRMING, Phase.FETCHING)
 
 
 @dataclass
@@ -88,6 +99,8 @@ class Task:
     """It may start only once a renewal has been answered."""
     spread: float = 0.5
     """0 to 1, drawn once for each task: keeps many tasks from calling in the same instant."""
+    secrets: bool = False
+    """It may start only once its secrets have been fetched."""
     phase: Phase = Phase.NEW
     watched: bool = False
     call: Optional[Call] = None
@@ -109,7 +122,7 @@ class Task:
     def begin(self, now: float) -> List[Intent]:
         """A poll's answer brought this task."""
         self.renew_at = now + self._renew_seconds()
-        return [WriteJournal(started=not self.confirm)]
+        return [WriteJournal(started=self._may_start)]
 
     def resume(self, result: Optional[TaskResult], started: bool, pending_bytes: int = 0) -> List[Intent]:
         """The agent restarted and found this task on disk: report what was spooled, or hand it back."""
@@ -140,17 +153,18 @@ class Task:
     # --- what happened to the claim and the lease
 
     def _journaled(self, _: told.Journaled, now: float) -> List[Intent]:
+        if self.phase in _BEFORE_THE_START and self._may_start:
+            self.phase = Phase.STARTING
+            return [StartChild()]
         if self.phase is Phase.NEW and self.confirm:
             self.phase = Phase.CONFIRMING
             self.renew_at = now
-            return []
-        if self.phase is Phase.NEW or (self.phase is Phase.CONFIRMING and not self.confirm):
-            self.phase = Phase.STARTING
-            return [StartChild()]
+        elif self.phase is Phase.NEW:
+            self.phase = Phase.FETCHING
         return []
 
     def _journal_failed(self, happening: told.JournalFailed, now: float) -> List[Intent]:
-        if self.phase not in (Phase.NEW, Phase.CONFIRMING):
+        if self.phase not in _BEFORE_THE_START:
             return []
         return self._hand_back(f"the agent could not write to its disk: {happening.message}", started=False)
 
@@ -160,8 +174,17 @@ class Task:
         self._take_lease(answer, now)
         if self.phase is Phase.CONFIRMING and self.confirm:
             self.confirm = False
-            return [WriteJournal(started=True)]
+            if self._may_start:
+                return [WriteJournal(started=True)]
+            self.phase = Phase.FETCHING
         return []
+
+    def _secrets_fetched(self, _: told.SecretsFetched, now: float) -> List[Intent]:
+        if self.call is not Call.SECRETS:
+            return []
+        self._answered()
+        self.secrets = False
+        return [WriteJournal(started=True)]
 
     def _lease_refused(self, refusal: told.LeaseRefused, now: float) -> List[Intent]:
         if self.call is not refusal.call:
@@ -203,6 +226,8 @@ class Task:
             return self._flush() if self.phase is Phase.FLUSHING else []
         if refusal.call is Call.REPORT:
             return self._report_refused(refusal.message)
+        if refusal.call is Call.SECRETS:
+            return self._end_unstarted("SECRET_UNAVAILABLE", refusal.message)
         return self._call_failed(told.CallFailed(refusal.call), now)
 
     def _report_refused(self, message: str) -> List[Intent]:
@@ -263,7 +288,7 @@ class Task:
     # --- what happened to the agent, and time
 
     def _stopping(self, _: told.HandBack, now: float) -> List[Intent]:
-        if self.phase in (Phase.NEW, Phase.CONFIRMING):
+        if self.phase in _BEFORE_THE_START:
             return self._hand_back("the agent was stopped", started=False)
         if self.phase in (Phase.STARTING, Phase.RUNNING):
             return self._stop(StopReason.HAND_BACK)
@@ -294,15 +319,22 @@ class Task:
         if renew:
             self.call = Call.RENEW
             return [SendRenewal(self.token)]
+        if self.phase is Phase.FETCHING and self.secrets:
+            self.call = Call.SECRETS
+            return [FetchSecrets(self.token)]
         return []
 
     def _calls_at(self) -> List[Optional[float]]:
         """When the lease is to be renewed, and when a chunk is to be sent."""
         running = self.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
-        held = self.lease_lost is None and (running or self.phase is Phase.CONFIRMING)
+        held = self.lease_lost is None and (running or self.phase in (Phase.CONFIRMING, Phase.FETCHING))
         return [self.renew_at if held else None, self.chunk_at if held and running and self.pending_bytes else None]
 
     # --- small moves
+
+    @property
+    def _may_start(self) -> bool:
+        return not (self.confirm or self.secrets)
 
     def _renew_seconds(self) -> float:
         return self.lease_seconds / 3 * (0.9 + self.spread / 10)
@@ -332,6 +364,12 @@ class Task:
         self.phase = Phase.STOPPING
         self.stop_reason = reason
         return [StopChild(reason)]
+
+    def _end_unstarted(self, code: str, message: str) -> List[Intent]:
+        self.call = None
+        self.result = TaskResult("ERROR", code, message[:1000], started=False)
+        self.phase = Phase.SPOOLING
+        return [WriteSpool(self.result)]
 
     def _hand_back(self, message: str, started: bool) -> List[Intent]:
         self.result = TaskResult("RETURNED", message=message, started=started)
@@ -364,6 +402,7 @@ _HANDLERS: Dict[Type[object], Callable[[Task, Any, float], List[Intent]]] = {
     told.CancelHeard: Task._cancel_heard,
     told.CallFailed: Task._call_failed,
     told.CallRefused: Task._call_refused,
+    told.SecretsFetched: Task._secrets_fetched,
     told.ChunkStored: Task._chunk_stored,
     told.Recorded: Task._recorded,
     told.Started: Task._started,

@@ -19,18 +19,19 @@ REASONS = st.sampled_from(["superseded", "cancelled", "timed-out"])
 class Shell(RuleBasedStateMachine):
     """Carries intents out, as slowly and as badly as the rules choose, and checks what must never be asked."""
 
-    @initialize(confirm=st.booleans(), spread=st.floats(0, 1))
-    def begin(self, confirm: bool, spread: float) -> None:
+    @initialize(confirm=st.booleans(), secrets=st.booleans(), spread=st.floats(0, 1))
+    def begin(self, confirm: bool, secrets: bool, spread: float) -> None:
         self.now = 0.0
         self.waiting: list[Any] = []
         self.journaled: Optional[bool] = None
         """None: nothing on disk; else whether it says that the child may have run."""
         self.confirmed = not confirm
+        self.fetched = not secrets
         self.spooled: Optional[TaskResult] = None
         self.child = "none"
         self.pending = 0
         self.forgotten = False
-        self.machine = Task("event", "token", 30.0, 50.0, confirm, spread)
+        self.machine = Task("event", "token", 30.0, 50.0, confirm, spread, secrets)
         self.take(self.machine.begin(self.now))
 
     # --- what may be asked
@@ -45,7 +46,14 @@ class Shell(RuleBasedStateMachine):
         if isinstance(intent, asked.StartChild):
             assert self.journaled is True, "started before the journal says so"
             assert self.confirmed, "started before it was confirmed"
+            assert self.fetched, "started without its secrets"
             assert self.child == "none", "started twice"
+        if isinstance(intent, asked.FetchSecrets):
+            assert self.confirmed, "secrets asked for before the task was confirmed"
+            assert self.journaled is False, "secrets asked for while the journal says that the child may run"
+        if isinstance(intent, asked.WriteJournal) and intent.started:
+            may_start = self.confirmed and self.fetched
+            assert may_start, "the journal says that it may have started, and it may not"
         if isinstance(intent, asked.SendReport) and intent.result.code != "RESULT_REFUSED":
             unstarted = intent.result.state == "RETURNED" and not intent.result.started
             assert unstarted or self.spooled == intent.result, "reported before it was spooled"
@@ -112,7 +120,7 @@ class Shell(RuleBasedStateMachine):
 
     # --- the hub
 
-    CALLS = (asked.SendRenewal, asked.SendChunk, asked.SendReport)
+    CALLS = (asked.FetchSecrets, asked.SendRenewal, asked.SendChunk, asked.SendReport)
 
     @precondition(lambda self: self.asked_for(*Shell.CALLS))
     @rule(watched=st.booleans())
@@ -124,6 +132,9 @@ class Shell(RuleBasedStateMachine):
         if isinstance(intent, asked.SendRenewal):
             self.confirmed = True
             self.tell(renewed)
+        elif isinstance(intent, asked.FetchSecrets):
+            self.fetched = True
+            self.tell(told.SecretsFetched())
         elif isinstance(intent, asked.SendChunk):
             self.pending = max(0, self.pending - CHUNK_BYTES)
             self.tell(told.ChunkStored(self.pending, renewed if intent.renew else None))
@@ -132,7 +143,12 @@ class Shell(RuleBasedStateMachine):
 
     @staticmethod
     def call_of(intent: Any) -> Call:
-        return {asked.SendRenewal: Call.RENEW, asked.SendChunk: Call.CHUNK, asked.SendReport: Call.REPORT}[type(intent)]
+        return {
+            asked.FetchSecrets: Call.SECRETS,
+            asked.SendRenewal: Call.RENEW,
+            asked.SendChunk: Call.CHUNK,
+            asked.SendReport: Call.REPORT,
+        }[type(intent)]
 
     @precondition(lambda self: self.asked_for(*Shell.CALLS))
     @rule()
@@ -189,10 +205,10 @@ class Shell(RuleBasedStateMachine):
 
     @invariant()
     def one_call_at_a_time(self) -> None:
-        """A report may overtake a renewal; nothing else is in flight twice."""
+        """A report may overtake a renewal or secrets; nothing else is in flight twice."""
         calls = [self.call_of(one) for one in getattr(self, "waiting", []) if isinstance(one, self.CALLS)]
         assert len(calls) == len(set(calls))
-        assert len(calls) <= 1 or set(calls) == {Call.RENEW, Call.REPORT}
+        assert len(calls) <= 1 or set(calls) in ({Call.RENEW, Call.REPORT}, {Call.SECRETS, Call.REPORT})
 
     def teardown(self) -> None:
         """From wherever the rules led: once the hub answers and the child ends, it comes to its end."""

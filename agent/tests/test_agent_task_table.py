@@ -13,8 +13,8 @@ from nexomatic_agent.task import Phase, Task
 SUCCESS = TaskResult("SUCCESS", data=1)
 
 
-def a_task(confirm: bool = False) -> Task:
-    return Task("event", "token", lease_seconds=30.0, timeout_seconds=100.0, confirm=confirm)
+def a_task(confirm: bool = False, secrets: bool = False) -> Task:
+    return Task("event", "token", lease_seconds=30.0, timeout_seconds=100.0, confirm=confirm, secrets=secrets)
 
 
 def new() -> Task:
@@ -28,6 +28,14 @@ def confirming() -> Task:
     task = a_task(confirm=True)
     task.begin(0.0)
     assert task.handle(told.Journaled(), 0.0) == [asked.SendRenewal("token")]
+    return task
+
+
+def fetching() -> Task:
+    """Its secrets have been asked for."""
+    task = a_task(secrets=True)
+    assert task.begin(0.0) == [asked.WriteJournal(started=False)]
+    assert task.handle(told.Journaled(), 0.0) == [asked.FetchSecrets("token")]
     return task
 
 
@@ -78,6 +86,7 @@ def done() -> Task:
 PHASES: dict[Phase, Callable[[], Task]] = {
     Phase.NEW: new,
     Phase.CONFIRMING: confirming,
+    Phase.FETCHING: fetching,
     Phase.STARTING: starting,
     Phase.RUNNING: running,
     Phase.STOPPING: stopping,
@@ -104,6 +113,10 @@ HAPPENINGS: dict[str, object] = {
     "renewal: lease over": told.LeaseRefused(Call.RENEW, "superseded"),
     "chunk: lease over": told.LeaseRefused(Call.CHUNK, "superseded"),
     "report: lease over": told.LeaseRefused(Call.REPORT, "superseded"),
+    "secrets fetched": told.SecretsFetched(),
+    "secrets failed": told.CallFailed(Call.SECRETS),
+    "secrets refused": told.CallRefused(Call.SECRETS, "there is no secret x"),
+    "secrets: lease over": told.LeaseRefused(Call.SECRETS, "superseded"),
     "started": told.Started(),
     "logged": told.Logged(10),
     "logged a chunk": told.Logged(100_000),
@@ -117,6 +130,7 @@ HAPPENINGS: dict[str, object] = {
 
 RETURNED_UNSTARTED = TaskResult("RETURNED", message="the agent was stopped", started=False)
 NO_DISK = TaskResult("RETURNED", message="the agent could not write to its disk: disk full", started=False)
+NO_SECRET = TaskResult("ERROR", "SECRET_UNAVAILABLE", "there is no secret x", started=False)
 REFUSED = TaskResult("ERROR", "RESULT_REFUSED", "no")
 RETURNED = TaskResult("RETURNED", message="the agent was stopped", started=True)
 
@@ -129,6 +143,11 @@ MOVES: dict[tuple[Phase, str], Move] = {
     (Phase.CONFIRMING, "renewed"): ([asked.WriteJournal(started=True)], Phase.CONFIRMING),
     (Phase.CONFIRMING, "renewal: lease over"): ([asked.Forget("superseded", None)], Phase.DONE),
     (Phase.CONFIRMING, "hand back"): ([asked.SendReport("token", RETURNED_UNSTARTED)], Phase.REPORTING),
+    (Phase.FETCHING, "journal failed"): ([asked.SendReport("token", NO_DISK)], Phase.REPORTING),
+    (Phase.FETCHING, "secrets fetched"): ([asked.WriteJournal(started=True)], Phase.FETCHING),
+    (Phase.FETCHING, "secrets refused"): ([asked.WriteSpool(NO_SECRET)], Phase.SPOOLING),
+    (Phase.FETCHING, "secrets: lease over"): ([asked.Forget("superseded", None)], Phase.DONE),
+    (Phase.FETCHING, "hand back"): ([asked.SendReport("token", RETURNED_UNSTARTED)], Phase.REPORTING),
     (Phase.STARTING, "started"): ([], Phase.RUNNING),
     (Phase.STARTING, "logged a chunk"): ([asked.SendChunk("token", renew=False)], Phase.STARTING),
     (Phase.STARTING, "exited"): ([asked.WriteSpool(SUCCESS)], Phase.SPOOLING),
@@ -204,6 +223,62 @@ def test_nothing_starts_before_the_confirming_renewal_and_the_second_journal_ent
     assert task.handle(told.Journaled(), 0.0) == []
     assert task.handle(RENEWED, 1.0) == [asked.WriteJournal(started=True)]
     assert task.handle(told.Journaled(), 1.0) == [asked.StartChild()]
+
+
+def test_secrets_are_the_last_thing_before_the_start_and_the_journal_says_so_only_then() -> None:
+    task = a_task(confirm=True, secrets=True)
+    assert task.begin(0.0) == [asked.WriteJournal(started=False)]
+    assert task.handle(told.Journaled(), 0.0) == [asked.SendRenewal("token")]
+    assert task.handle(RENEWED, 1.0) == [asked.FetchSecrets("fresh")]
+    assert task.handle(told.SecretsFetched(), 1.0) == [asked.WriteJournal(started=True)]
+    assert task.handle(told.SecretsFetched(), 1.0) == []
+    assert task.handle(told.Journaled(), 1.0) == [asked.StartChild()]
+
+
+def test_while_secrets_do_not_come_the_lease_is_renewed_and_they_are_asked_for_again() -> None:
+    task, now = fetching(), 0.0
+    asked_for: list[tuple[Call, float]] = []
+    while now < 25.0:
+        call = task.call
+        assert call is not None
+        task.handle(RENEWED if call is Call.RENEW else told.CallFailed(call), now)
+        if task.call is None:
+            assert task.wake_at is not None
+            now = task.wake_at
+            task.handle(told.Tick(), now)
+        assert task.call is not None
+        asked_for.append((task.call, now))
+    assert longest_wait(asked_for, Call.RENEW) <= 30.0 / 3 + 5.0
+    assert longest_wait(asked_for, Call.SECRETS) <= 5.0
+
+
+def longest_wait(asked_for: list[tuple[Call, float]], kind: Call) -> float:
+    times = [0.0, *(at for call, at in asked_for if call is kind)]
+    return max(times[place + 1] - times[place] for place in range(len(times) - 1))
+
+
+def test_a_lease_that_is_over_ends_the_wait_for_secrets() -> None:
+    task = fetching()
+    task.handle(told.CallFailed(Call.SECRETS), 0.0)
+    task.handle(told.CancelHeard(), 0.1)
+    assert task.wake_at is not None
+    assert task.handle(told.Tick(), task.wake_at) == [asked.SendRenewal("token")]
+    assert task.handle(told.LeaseRefused(Call.RENEW, "cancelled"), 2.0) == [asked.Forget("cancelled", None)]
+
+
+def test_a_secret_that_is_not_there_ends_the_task_before_it_starts() -> None:
+    task = fetching()
+    intents = task.handle(told.CallRefused(Call.SECRETS, "there is no secret x"), 1.0)
+    assert intents == [asked.WriteSpool(NO_SECRET)]
+    assert task.handle(told.Spooled(), 1.0) == [asked.SendReport("token", NO_SECRET)]
+    assert task.handle(told.Recorded(), 1.0) == [asked.Forget()]
+
+
+def test_secrets_that_come_after_the_agent_gave_the_task_back_start_nothing() -> None:
+    task = fetching()
+    task.handle(told.HandBack(), 1.0)
+    assert task.handle(told.SecretsFetched(), 1.0) == []
+    assert task.phase is Phase.REPORTING
 
 
 def test_a_cancel_heard_while_an_older_answer_is_awaited_asks_again() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
 
@@ -19,6 +19,7 @@ from hub.api.views import (
     Applied,
     ConfigurationView,
     EventTypeList,
+    MissingSecret,
     Rotate,
     SinkTypeList,
     SourceList,
@@ -39,6 +40,7 @@ READ_ONLY: Final = ("url", "old_url_until")
 """What a source reads back with, and a document may bring along as it was read."""
 Document = Annotated[JsonValue, Body()]
 IfMatch = Annotated[str | None, Header(description="The ETag of the version that was read, or *")]
+Secrets = Annotated[Literal["first", "later"], Query(description="later: documents may name secrets not yet there")]
 IfNoneMatch = Annotated[str | None, Header(description="*: only if nothing is there yet")]
 
 
@@ -154,15 +156,16 @@ async def export(desk: Desk) -> ConfigurationView:
 
 
 @router.put("/api/configuration")
-async def apply(desk: Desk, document: Document) -> Applied:
+async def apply(desk: Desk, document: Document, secrets: Secrets = "first") -> Applied:
     """Create or replace all of these together, or none: they may name each other. What is not named stays."""
-    saved = await desk.resources.apply(_lists(document))
+    saved = await desk.resources.apply(_lists(document), secrets_later=secrets == "later")
     told: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
     for each in saved:
         told["created" if each.created else "unchanged" if each.entry.etag else "changed"].append(
             f"{each.entry.kind}/{each.entry.name}"
         )
-    return Applied(**told)
+    missing = (await desk.resources.missing_secrets()).items()
+    return Applied(**told, missing_secrets=[MissingSecret(name=name, named_by=who) for name, who in missing])
 
 
 def _lists(document: JsonValue) -> dict[Kind, list[JsonValue]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.resources import Resources
+from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
 from hub.dispatch.presence import PresenceBook
 from hub.life.cancel import Canceller
@@ -32,6 +33,7 @@ class Services:
     listing: Listing
     configuration: ConfigurationCopy
     resources: Resources
+    secrets: SecretBook
     sinks: Sinks
     presence: PresenceBook
     tokens: Tokens

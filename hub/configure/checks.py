@@ -8,11 +8,12 @@ from typing import Final
 
 from hub.errors import FieldError, Invalid
 from hub.model.configuration import Action, EventType, Parameter, ParameterType, Pause, Runtime, SinkType, Source
-from hub.rules import expressions
+from hub.rules import expressions, names
 
-SECRET_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,125}[A-Za-z0-9])?")
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(/[A-Za-z0-9_][A-Za-z0-9_. -]*)*")
+MOST_SECRETS: Final = 32
+"""Of one document: their values go to the sink in one answer."""
 _LATER: Final = "is not supported by this release"
 
 
@@ -81,6 +82,8 @@ def _module(document: Action) -> Iterator[FieldError]:
 
 def _parameters(parameters: Sequence[Parameter]) -> Iterator[FieldError]:
     yield from _no_repetition("parameters", [each.name for each in parameters], ".name")
+    if sum(each.type is ParameterType.SECRET for each in parameters) > MOST_SECRETS:
+        yield FieldError("parameters", f"are more than {MOST_SECRETS} of type SECRET, which is the most")
     for index, parameter in enumerate(parameters):
         field = f"parameters[{index}].value"
         if parameter.type is ParameterType.STATIC:
@@ -90,9 +93,8 @@ def _parameters(parameters: Sequence[Parameter]) -> Iterator[FieldError]:
             yield FieldError(field, f"of a {parameter.type} parameter is {what}, as a string")
         elif parameter.type is ParameterType.DATA:
             yield from _expression(field, parameter.value)
-        elif not SECRET_NAME.fullmatch(parameter.value):
-            what = "1 to 127 letters, digits and dashes, with no dash at either end"
-            yield FieldError(field, f"is not the name of a secret: {what}")
+        elif not names.is_secret_name(parameter.value):
+            yield FieldError(field, "is not the name of a secret, which has 1 to 127 letters, digits and dashes")
 
 
 def _expression(field: str, expression: str) -> Iterator[FieldError]:
@@ -102,9 +104,9 @@ def _expression(field: str, expression: str) -> Iterator[FieldError]:
         yield FieldError(field, str(error))
 
 
-def _no_repetition(field: str, names: Sequence[str], suffix: str = "") -> Iterator[FieldError]:
+def _no_repetition(field: str, listed: Sequence[str], suffix: str = "") -> Iterator[FieldError]:
     seen: set[str] = set()
-    for index, name in enumerate(names):
+    for index, name in enumerate(listed):
         if name.casefold() in seen:
             yield FieldError(f"{field}[{index}]{suffix}", f"{name} is there already; upper and lower case are the same")
         seen.add(name.casefold())

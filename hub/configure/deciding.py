@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hub.configure import references
 from hub.configure.checks import check
 from hub.errors import FieldError, Invalid, Rejected
 from hub.model.configuration import Kind
+from hub.rules import names
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind
 
 _CONFIGURED = tuple(RowKind(kind) for kind in Kind)
@@ -22,11 +23,16 @@ class InUse(Rejected):
         super().__init__(f"{what} is named by {', '.join(self.named_by)}: change or delete those first")
 
 
-def consistent(seen: Configuration, edit: Edit) -> Edit:
-    """The edit, if it may be made. Raises `Invalid` with the fields of what is written, `Rejected` for what is not."""
+def consistent(seen: Configuration, edit: Edit, *, secrets_later: bool = False) -> Edit:
+    """The edit, if it may be made. Raises `Invalid` with the fields of what is written, `Rejected` for what is not.
+
+    `secrets_later`: what is written may name secrets that are not there yet.
+    """
     put = {entry.row_key for entry in edit.put}
     many = len(put) > 1
     problems = [_placed(entry, error, many) for entry in edit.put for error in check(_document(entry))]
+    if not secrets_later:
+        problems += [_placed(entry, error, many) for entry in edit.put for error in _unknown_secrets(seen, entry)]
     others: list[str] = []
     after = seen.after(edit)
     for kind in _CONFIGURED:
@@ -50,6 +56,15 @@ def removal(seen: Configuration, entry: Entry) -> Edit:
     if named_by:
         raise InUse(f"{entry.kind}/{entry.name}", named_by)
     return Edit(remove=[entry])
+
+
+def _unknown_secrets(seen: Configuration, entry: Entry) -> Iterator[FieldError]:
+    """Secrets that it begins to name and that are not there. Those it named before hinder no other change to it."""
+    before = seen.entries.get(entry.row_key)
+    known = {name.casefold() for _, name in references.named_secrets(before.model)} if before else set()
+    for field, name in references.named_secrets(entry.model):
+        if seen.snapshot.secret(name) is None and name.casefold() not in known and names.is_secret_name(name):
+            yield FieldError(field, f"there is no secret {name}: put it first, with PUT /api/secrets/{name}")
 
 
 def _document(entry: Entry) -> Any:

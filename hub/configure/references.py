@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hub.model.configuration import Action, EventType, SinkType, Source, SourceKind
+from hub.model.configuration import Action, EventType, ParameterType, SinkType, Source, SourceKind
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
 from hub.storage.configuration import Configuration, RowKind
@@ -27,8 +27,28 @@ def who_names(kind: RowKind, name: str, configuration: Configuration) -> list[st
             return _event_types(
                 each for each in snapshot.event_types.values() if (each.sink or "").casefold() == wanted
             )
+        case RowKind.SECRET:
+            return _naming_secret(wanted, configuration)
         case _:
             return []
+
+
+def named_secrets(document: object) -> Iterator[tuple[str, str]]:
+    """The secrets a document names: (field, name). Every kind of document that can name one is here."""
+    if isinstance(document, Action | EventType):
+        for index, parameter in enumerate(document.parameters):
+            if parameter.type is ParameterType.SECRET:
+                yield f"parameters[{index}].value", parameter.value
+
+
+def missing_secrets(configuration: Configuration) -> dict[str, list[str]]:
+    """Secrets that documents name and that are not there, each with who names it."""
+    found: dict[str, list[str]] = {}
+    for entry in configuration.entries.values():
+        for name in dict.fromkeys(name for _, name in named_secrets(entry.model)):
+            if configuration.snapshot.secret(name) is None:
+                found.setdefault(name, []).append(f"{entry.kind}/{entry.name}")
+    return found
 
 
 def missing(document: SinkType | Action | EventType | Source, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
@@ -79,6 +99,14 @@ def _naming_sink_type(wanted: str, snapshot: Snapshot) -> list[str]:
 def _enrolments(wanted: str, configuration: Configuration) -> list[str]:
     found = configuration.of(RowKind.ENROLMENT)
     return [f"enrolments/{each.name}" for each in found if getattr(each.model, "sink_type", "").casefold() == wanted]
+
+
+def _naming_secret(wanted: str, configuration: Configuration) -> list[str]:
+    return [
+        f"{entry.kind}/{entry.name}"
+        for _, entry in sorted(configuration.entries.items())
+        if wanted in (name.casefold() for _, name in named_secrets(entry.model))
+    ]
 
 
 def _actions_leading_to(wanted: str, snapshot: Snapshot) -> list[str]:

@@ -17,6 +17,7 @@ from hub.clock import Clock
 from hub.configure.deciding import consistent, removal
 from hub.configure.documents import merge_patch, named, parse, parse_all
 from hub.configure.matching import Match
+from hub.configure.references import missing_secrets
 from hub.errors import FieldError, Invalid, NotFound, Rejected
 from hub.model.configuration import Kind, SourceKind
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
@@ -75,17 +76,25 @@ class Resources:
 
         return await self._save(kind, name, wanted, match, patching=True)
 
-    async def apply(self, documents: Mapping[Kind, Sequence[JsonValue]]) -> list[Saved]:
-        """Create or replace all of these at once, or none: they may name each other. What they do not name stays."""
+    async def apply(self, documents: Mapping[Kind, Sequence[JsonValue]], *, secrets_later: bool = False) -> list[Saved]:
+        """Create or replace all of these at once, or none: they may name each other. What they do not name stays.
+
+        `secrets_later`: they may name secrets that are not there yet.
+        """
         wanted = [(kind, model, self._new_key()) for kind, model in parse_all(documents)]
         saved: list[Saved] = []
 
         def decide(seen: Configuration) -> Edit:
             saved[:] = [_saved(seen, *each) for each in wanted]
-            return consistent(seen, Edit(put=[each.entry for each in saved if not each.entry.etag]))
+            edit = Edit(put=[each.entry for each in saved if not each.entry.etag])
+            return consistent(seen, edit, secrets_later=secrets_later)
 
         version = await self._write(decide)
         return [_stamped(each, version) for each in saved]
+
+    async def missing_secrets(self) -> dict[str, list[str]]:
+        """Secrets that documents name and that are not there, each with who names it."""
+        return missing_secrets(await self._newest())
 
     async def delete(self, kind: Kind, name: str, match: Match) -> None:
         """Remove it. Raises `NotFound`, `Changed`, `InUse` with the list of those who name it."""

@@ -1,4 +1,4 @@
-"""What a sink may say about an event it holds: renew, logs, result. Each is fenced by the lease it shows."""
+"""What a sink may say about an event it holds: secrets, renew, logs, result. Each is fenced by the lease it shows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from hub.life.complete import Completion
 from hub.life.context import LifeContext
 from hub.life.lease import Lease, LeaseTokens
 from hub.life.logs import Logs
+from hub.life.release import Release
 from hub.life.renew import Renewal, Renewer
 from hub.model.event import Content, Outcome, State
 from hub.rules import strict_json
 from hub.rules.lifecycle import Report
 from hub.storage import keys
-from hub.wire import Leased, Recorded, Renew, Result, ResultState
+from hub.wire import Leased, Need, Recorded, Released, Renew, Result, ResultState
 from hub.wire import Logs as LogsCall
 
 
@@ -19,13 +20,24 @@ class AgentCalls:
     """Answers sinks. `sink` is who the credential says is calling; a lease that names another is refused."""
 
     def __init__(
-        self, context: LifeContext, tokens: LeaseTokens, renewer: Renewer, completion: Completion, logs: Logs
+        self,
+        context: LifeContext,
+        tokens: LeaseTokens,
+        release: Release,
+        renewer: Renewer,
+        completion: Completion,
+        logs: Logs,
     ) -> None:
         self._life = context
         self._tokens = tokens
+        self._release = release
         self._renewer = renewer
         self._completion = completion
         self._logs = logs
+
+    async def secrets(self, sink: str, event_id: str, call: Need) -> Released:
+        """The values of the secrets this attempt needs. Raises as `Release.release` does, `Invalid`."""
+        return await self._release.release(self._tokens.read(call.token, event_id=event_id, sink=sink))
 
     async def renew(self, sink: str, event_id: str, call: Renew) -> Leased:
         """One more lease from now. Raises `Superseded` and its kind, `Invalid`."""

@@ -33,6 +33,11 @@ def check_secret_name(name: str) -> None:
     _check(_SECRET_NAME, name, "the name of a secret", "1 to 127 letters (A-Z, a-z), digits and dashes")
 
 
+def is_secret_name(name: str) -> bool:
+    """The same as a question, for a place where somebody may have written the secret itself: it is not repeated."""
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
 def check_parameter_name(name: str) -> None:
     """The name of a parameter, which is also part of the name of an environment variable."""
     _check(

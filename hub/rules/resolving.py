@@ -80,6 +80,16 @@ def merged(of_action: tuple[Parameter, ...], of_event_type: tuple[Parameter, ...
     return tuple(by_name.values())
 
 
+def secrets_of(run: Run) -> dict[str, list[str]]:
+    """The secrets an attempt was recorded to need, each with the parameters that name it."""
+    found: dict[str, list[str]] = {}
+    for parameter, source in run.parameters.items():
+        kind, _, name = source.partition(" ")
+        if kind == ParameterType.SECRET:
+            found.setdefault(name, []).append(parameter)
+    return found
+
+
 def origin(parameter: Parameter) -> str:
     """Where a parameter's value comes from, for the record of the attempt: never the value itself."""
     if parameter.type is ParameterType.STATIC:

@@ -42,6 +42,7 @@ class TestPoll:
 
     async def test_a_task_says_everything_that_running_it_needs(self, shell: Shell) -> None:
         await shell.configure()
+        await shell.ok("PUT", "/api/secrets/api-token", {"value": "hunter2"})
         await shell.ok(
             "PATCH",
             "/api/actions/go",

@@ -113,6 +113,7 @@ class TestImport:
             "created": [],
             "changed": [],
             "unchanged": ["sink-types/PYTHON:BASE", "actions/go", "event-types/GO", "sources/hook"],
+            "missing_secrets": [],
         }
 
     async def test_all_or_nothing(self, shell: Shell) -> None:

@@ -16,6 +16,7 @@ FUNCTIONS = {
     "agent_poll": ("POST", "agent/poll"),
     "agent_renew": ("POST", "agent/events/{id}/renew"),
     "agent_result": ("POST", "agent/events/{id}/result"),
+    "agent_secrets": ("POST", "agent/events/{id}/secrets"),
     "api": ("", "api/{*route}"),
     "home": ("GET", "/"),
     "webhook": ("POST PUT", "hooks/{key}"),

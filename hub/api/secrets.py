@@ -1,0 +1,89 @@
+"""`/api/secrets`: which there are, for admins. A value goes in and never comes out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from hub.api.cursors import Cursor, Limit, page
+from hub.api.resources import IfMatch, IfNoneMatch
+from hub.api.security import Desk, GuardedRoute, caller_of
+from hub.api.views import Asked, Time, View
+from hub.configure.matching import Match, etag
+from hub.errors import NotAllowed
+from hub.model.secret import SecretInfo
+from hub.people.identity import Person
+
+router = APIRouter(route_class=GuardedRoute, tags=["secrets"])
+
+
+class PutSecret(Asked):
+    """A secret's value, which is written and never read back, and what it is for."""
+
+    value: Annotated[str, Field(repr=False, json_schema_extra={"format": "password", "writeOnly": True})]
+    description: Annotated[str, Field(max_length=500)] = ""
+
+
+class SecretView(View):
+    """What is known of a secret. Its value is in no answer."""
+
+    name: str
+    description: str
+    version: str
+    """Another value has another version."""
+    changed_at: Time
+    changed_by: str
+
+
+class SecretList(View):
+    items: list[SecretView]
+    cursor: str | None
+
+
+@router.get("/api/secrets")
+async def list_secrets(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> SecretList:
+    """Secrets by name, without their values."""
+    found, following = page(desk.cursors, "secrets", await desk.secrets.list(), lambda each: each.name, cursor, limit)
+    return SecretList(items=[_view(each) for each in found], cursor=following)
+
+
+@router.get("/api/secrets/{name}", response_model=SecretView)
+async def read_secret(desk: Desk, name: str) -> Response:
+    """What is known of one secret, and its version in the ETag; not its value."""
+    return _one(await desk.secrets.get(name))
+
+
+@router.put("/api/secrets/{name}", response_model=SecretView)
+async def put_secret(
+    desk: Desk,
+    request: Request,
+    name: str,
+    body: PutSecret,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Create, or replace value and description: then If-Match says which version was read."""
+    caller = caller_of(request)
+    if not isinstance(caller, Person):
+        raise NotAllowed
+    match = Match.of_headers(if_match, if_none_match)
+    saved = await desk.secrets.put(name, body.value, body.description, match, caller.name)
+    return _one(saved.info, 201 if saved.created else 200)
+
+
+@router.delete("/api/secrets/{name}", status_code=204)
+async def delete_secret(desk: Desk, name: str, if_match: IfMatch = None) -> None:
+    """Remove it. One that documents name stays: 409 with the list."""
+    await desk.secrets.delete(name, Match.of_headers(if_match, None))
+
+
+def _view(info: SecretInfo) -> SecretView:
+    return SecretView(**info.model_dump())
+
+
+def _one(info: SecretInfo, status: int = 200) -> Response:
+    content = _view(info).model_dump(mode="json")
+    return JSONResponse(content, status, headers={"ETag": etag(info.version)})

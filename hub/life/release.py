@@ -1,0 +1,65 @@
+"""Release: the values of an attempt's secrets, to the sink that holds it, while it holds it.
+
+A signed token alone is not enough: the row must be RUNNING under this very claim, and its lease alive. What is given
+is what the row says the attempt needs, as resolved at its claim: not what the sink asks for, and not what today's
+configuration would say. One read of the row, and one for each secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from hub.errors import LeaseRunOut, Missing, SecretUnavailable
+from hub.life import fence
+from hub.life.context import LifeContext
+from hub.life.lease import Lease
+from hub.model.event import Attempt, Event
+from hub.rules.resolving import secrets_of
+from hub.secrets.port import Secrets
+from hub.wire import Released, ReleasedSecret
+
+log = logging.getLogger(__name__)
+
+
+class Release:
+    """Gives secrets out. `secrets` is the engine itself: a value is as old as its answer, at most 5 s."""
+
+    def __init__(self, context: LifeContext, secrets: Secrets) -> None:
+        self._life = context
+        self._secrets = secrets
+
+    async def release(self, lease: Lease) -> Released:
+        """The values this attempt needs. Raises `Superseded` and its kind, `LeaseRunOut`, `SecretUnavailable`."""
+        event = (await fence.read(self._life.events, lease.event_id)).event
+        needed = secrets_of(self._held(event, lease).run)
+        answers = await asyncio.gather(*(self._value(name, used_by) for name, used_by in needed.items()))
+        missing = [each for each in answers if isinstance(each, str)]
+        if missing:
+            raise SecretUnavailable("; ".join(missing))
+        if answers:
+            # Names only: the values are in this answer and nowhere else.
+            log.info("event %s: secrets %s released to the sink %s", event.id, ", ".join(needed), lease.holding.sink)
+        return Released(secrets=tuple(each for each in answers if isinstance(each, ReleasedSecret)))
+
+    def _held(self, event: Event, lease: Lease) -> Attempt:
+        """The attempt, if this claim holds it now."""
+        attempt = next((each for each in event.attempts if each.claim_id == lease.claim_id), None)
+        if attempt is None or not fence.holds(event, lease.claim_id):
+            raise fence.over(attempt)
+        # Judged as those judge it who would take the event over. The holder may renew, and so learn whose it is.
+        if not self._alive(event.lease_until, self._life.margin()) or not self._alive(event.run_until, timedelta()):
+            raise LeaseRunOut
+        return attempt
+
+    def _alive(self, until: datetime | None, margin: timedelta) -> bool:
+        return until is not None and self._life.now() < until + margin
+
+    async def _value(self, name: str, used_by: list[str]) -> ReleasedSecret | str:
+        """The value, or why there is none."""
+        try:
+            found = await self._secrets.get(name)
+        except Missing as error:
+            return f"{error} (for the parameter {', '.join(used_by)})"
+        return ReleasedSecret(name=name, value=found.value)
