@@ -34,6 +34,11 @@ class AgentWire:
 
         return await self._network.call(caller, "poll", f"{body.slots} slots", handle, patience=hold + POLL_PATIENCE)
 
+    async def secrets(self, caller: Process, sink: str, event_id: str, body: wire.Need) -> wire.Released:
+        return await self._call(
+            caller, "secrets", event_id, lambda hub: hub.agents.secrets(sink, event_id, _said(body))
+        )
+
     async def renew(self, caller: Process, sink: str, event_id: str, body: wire.Renew) -> wire.Leased:
         return await self._call(caller, "renew", event_id, lambda hub: hub.agents.renew(sink, event_id, _said(body)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -40,6 +40,16 @@ class Start:
     at: float
 
 
+@dataclass(frozen=True)
+class Gift:
+    """The values of a claim's secrets were given to a sink."""
+
+    claim: Claim
+    sink: str
+    asked_at: float
+    at: float
+
+
 def id_of(scenario: Scenario, post: Post) -> str:
     """The id that every try of this post derives."""
     at = EPOCH + timedelta(seconds=post.at if post.id_at is None else post.id_at)
@@ -65,6 +75,9 @@ class Book:
         """By event: `cancelled` or `too late`."""
         self.spans: defaultdict[Claim, list[Span]] = defaultdict(list)
         self.starts: list[Start] = []
+        self._secrets: dict[Claim, dict[str, str]] = {}
+        """What each claim's task is to be started with."""
+        self.gifts: list[Gift] = []
         self.results: dict[Claim, TaskResult] = {}
         """What the hub said it has recorded."""
         self.wrote: dict[Claim, int] = {}
@@ -76,6 +89,8 @@ class Book:
 
     def held(self, sink: str, task: wire.Task) -> None:
         self._check_payload(task)
+        named = (each.secret for each in task.parameters if isinstance(each, wire.SecretParameter))
+        self._secrets[task.event_id, task.attempt] = {name: self._scenario.secrets[name] for name in named}
         self.spans[task.event_id, task.attempt].append(Span(sink, _now()))
 
     def resumed(self, sink: str, event_id: str, attempt: int) -> None:
@@ -89,7 +104,13 @@ class Book:
                     span.until = _now()
         self._news()
 
-    def child_started(self, sink: str, event_id: str, attempt: int) -> None:
+    def given(self, sink: str, event_id: str, attempt: int, asked_at: float) -> None:
+        self.gifts.append(Gift((event_id, attempt), sink, asked_at, _now()))
+
+    def child_started(self, sink: str, event_id: str, attempt: int, secrets: Mapping[str, str]) -> None:
+        expected = self._secrets.get((event_id, attempt), {})
+        if secrets != expected:
+            self._complain(event_id, f"attempt {attempt} started with the secrets {secrets} instead of {expected}")
         self.starts.append(Start((event_id, attempt), sink, _now()))
 
     def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult, wrote_bytes: int) -> None:

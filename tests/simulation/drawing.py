@@ -72,7 +72,15 @@ def _too_long(rng: Random) -> Kind:
     return kind("TOO_LONG", WorkKind(seconds=(5.0, 200.0)), timeout_seconds=10, retry=retry)
 
 
-KINDS = (_plain, _parent, _retried, _long, _once, _slotted, _too_late, _too_long)
+def _secret(rng: Random) -> Kind:
+    retry = RetryPolicy(on_lost=rng.choice((OnLost.FAIL, OnLost.REQUEUE)))
+    secrets = rng.choice((("token",), ("token", "key")))
+    return kind(
+        "SECRET", WorkKind(seconds=(1.0, 20.0)), retry=retry, lease_seconds=rng.choice((None, 10)), secrets=secrets
+    )
+
+
+KINDS = (_plain, _parent, _retried, _long, _once, _slotted, _too_late, _too_long, _secret)
 
 
 def _pool(rng: Random, name: str) -> Pool:

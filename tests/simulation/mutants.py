@@ -11,6 +11,7 @@ CLAIM, COMPLETE, FENCE = "hub/life/claim.py", "hub/life/complete.py", "hub/life/
 CREATE, DEBTS, CANCEL = "hub/life/create.py", "hub/life/debts.py", "hub/life/cancel.py"
 REDELIVER, RENEW, CONTEXT = "hub/life/redeliver.py", "hub/life/renew.py", "hub/life/context.py"
 LIFECYCLE, HINTS, SLOTS = "hub/rules/lifecycle.py", "hub/rules/hints.py", "hub/limits/slots.py"
+RELEASE = "hub/life/release.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
 EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
 QUEUES, RECEIVE, AGENT = (
@@ -328,7 +329,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "29",
         "work that must never start twice starts before its claim is confirmed",
-        (AGENT, "if self.phase is Phase.NEW and self.confirm:", "if False:"),
+        (AGENT, "return not (self.confirm or self.secrets)", "return not self.secrets"),
     ),
     _mutant(
         "30",
@@ -358,5 +359,25 @@ MUTANTS: tuple[Mutant, ...] = (
         "33",
         "the mark of reconcile is not moved back when an older event is inserted",
         (INDEX, "hour=min(mark.hour, partition.hour)", "hour=mark.hour"),
+    ),
+    _mutant(
+        "34a",
+        "secrets are released for a signed token, whoever holds the event now",
+        (RELEASE, "if attempt is None or not fence.holds(event, lease.claim_id):", "if attempt is None:"),
+    ),
+    _mutant(
+        "34b",
+        "secrets are released under a lease that has run out",
+        (RELEASE, "return until is not None and self._life.now() < until + margin", "return True"),
+    ),
+    _mutant(
+        "35a",
+        "work starts without its secrets",
+        (AGENT, "return not (self.confirm or self.secrets)", "return not self.confirm"),
+    ),
+    _mutant(
+        "35b",
+        "the journal says that work was started while it still waits for its secrets",
+        (AGENT, "return [WriteJournal(started=self._may_start)]", "return [WriteJournal(started=not self.confirm)]"),
     ),
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Generic, TypeVar
 
-from hub.errors import Invalid, NotFound, Rejected, Superseded, Unavailable
+from hub.errors import Invalid, LeaseRunOut, NotFound, Rejected, Superseded, Unavailable
 from hub.wiring import Hub
 from tests.simulation.faults import Fault, Faults, Hit, Layer
 from tests.simulation.hub_pool import SimHub
@@ -123,7 +123,7 @@ class Network:
     ) -> _Answer[T] | _Error:
         try:
             return _Answer(await handle(handler))
-        except (Superseded, Invalid, NotFound, Rejected, Unavailable) as error:
+        except (Superseded, LeaseRunOut, Invalid, NotFound, Rejected, Unavailable) as error:
             return _Error(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the oracle must hear of it
             self._trace.add(server, f"?? {what}", repr(error))
@@ -153,7 +153,7 @@ class Network:
 def _refusal(error: Exception) -> Exception:
     if isinstance(error, Superseded):
         return Refused(409, error.reason)
-    if isinstance(error, Rejected):
+    if isinstance(error, Rejected | LeaseRunOut):
         return Refused(409, str(error))
     if isinstance(error, NotFound):
         return Refused(404, str(error))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.model.configuration import OnLost
-from tests.simulation import delays
+from tests.simulation import delays, secret_rules
 from tests.simulation.book import Book, Claim
 from tests.simulation.delays import Interval
 from tests.simulation.faults import Hit
@@ -145,13 +145,19 @@ class Oracle:
             if claim[0] in self.record.rows and end.logs.get(claim, 0) != wrote:
                 kept = end.logs.get(claim, 0)
                 self._complain(end.at, claim[0], f"of {wrote} bytes that attempt {claim[1]} logged {kept} are kept")
+        self._left_over(end)
+        return self.violations
+
+    def _left_over(self, end: End) -> None:
+        """What concerns no single event's row."""
+        for event_id, wrong in secret_rules.judge(self.book.gifts, self.record, self._scenario):
+            self._complain(end.at, event_id, wrong)
         for surprise in end.surprises:
             self._complain(end.at, "-", surprise)
         if end.messages:
             self._complain(end.at, "-", f"{end.messages} messages were left on the queues")
         if end.slots:
             self._complain(end.at, "-", f"{end.slots} slots were left in use")
-        return self.violations
 
     def _answers(self, end: End) -> None:
         """What callers were told."""

@@ -51,15 +51,22 @@ def kind(
     edges: Mapping[str, str] | None = None,
     timeout_seconds: int = 60,
     sink_type: str = POOL,
+    secrets: tuple[str, ...] = (),
     **event_type: Any,
 ) -> Kind:
-    """An event type and an action of the same name. `edges`: `on_success` and so on, to event types."""
+    """An event type and an action of the same name. `edges`: `on_success` and so on, to event types.
+
+    `secrets`: names of secrets that its tasks need.
+    """
     action = Action.model_validate(
         {
             "name": name.lower(),
             "runtime": Runtime.PYTHON,
             "module": "sim:run",
             "timeout_seconds": timeout_seconds,
+            "parameters": [
+                {"name": f"p{index}", "type": "SECRET", "value": name} for index, name in enumerate(secrets)
+            ],
             **(edges or {}),
         }
     )
@@ -132,6 +139,12 @@ class Scenario:
     def sink_types(self) -> tuple[SinkType, ...]:
         names = {each.event_type.sink_type for each in self.kinds} | {pool.sink_type for pool in self.pools}
         return tuple(SinkType(name=name) for name in sorted(names))
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Every secret that a kind's tasks need, with its value."""
+        needed = [each.value for kind in self.kinds for each in kind.action.parameters]
+        return {name: f"the value of {name}" for name in sorted(set(needed))}
 
     @property
     def ample(self) -> bool:

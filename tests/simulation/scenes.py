@@ -63,6 +63,32 @@ def once(seed: int) -> Scenario:
     return Scenario("once", seed, kinds, (Post(0, "ONCE", 1.0),), TWO, horizon=SHORT)
 
 
+def secret(seed: int) -> Scenario:
+    """Work that needs a secret."""
+    kinds = (kind("SECRET", secrets=("token",)),)
+    return Scenario("secret", seed, kinds, (Post(0, "SECRET", 1.0),), TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
+def secret_once(seed: int) -> Scenario:
+    """Work that needs a secret and must never start twice."""
+    kinds = (kind("ONCE", WorkKind(seconds=(3, 4)), retry=RetryPolicy(on_lost=OnLost.FAIL), secrets=("token",)),)
+    return Scenario("secret once", seed, kinds, (Post(0, "ONCE", 1.0),), TWO, horizon=SHORT)
+
+
+def secret_stall(seed: int) -> Scenario:
+    """Who has just taken work that needs a secret stands still until another has it."""
+    kinds = (kind("SECRET", WorkKind(seconds=(40, 45)), secrets=("token",), timeout_seconds=300),)
+    pools = (Pool("sink-a", capacity=1, stalls=((1.0 + seed % 40 / 100, 70.0),)), Pool("sink-b", begins=3.0))
+    return Scenario("secret stall", seed, kinds, (Post(0, "SECRET", 1.0),), pools, horizon=SHORT)
+
+
+def secret_stall_alone(seed: int) -> Scenario:
+    """The same in a pool of one: its lease runs out, and nobody takes over."""
+    kinds = (kind("SECRET", WorkKind(seconds=(3, 4)), secrets=("token",), timeout_seconds=300),)
+    pools = (Pool("sink-a", stalls=((1.0 + seed % 40 / 100, 70.0),)),)
+    return Scenario("secret stall alone", seed, kinds, (Post(0, "SECRET", 1.0),), pools, horizon=SHORT)
+
+
 def once_alone(seed: int) -> Scenario:
     """The same in a pool of one, so that nobody else ever looks at it."""
     kinds = (kind("ONCE", WorkKind(seconds=(12, 14)), retry=RetryPolicy(on_lost=OnLost.FAIL)),)
@@ -210,12 +236,13 @@ def in_ten_days(seed: int) -> Scenario:
 
 Scene = Callable[[int], Scenario]
 SYSTEMATIC: tuple[Scene, ...] = (
-    one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long,
+    one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long, secret,
 )  # fmt: skip
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
     lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old, stubborn,
-    outage, shared_out, forgotten, wrong_clock, away_for_weeks, away_for_a_day, in_ten_days,
+    outage, shared_out, forgotten, wrong_clock, away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall,
+    secret_stall_alone,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

@@ -136,7 +136,8 @@ class SimAgent:
     def _hold(self, said: wire.Task) -> None:
         spread = self.around.rng.random()
         entry = Entry(said.token, said.event_id, said.attempt, said.lease_seconds, said.timeout_seconds, False)
-        task = Task(said.event_id, said.token, said.lease_seconds, said.timeout_seconds, said.confirm, spread)
+        secrets = any(isinstance(each, wire.SecretParameter) for each in said.parameters)
+        task = Task(said.event_id, said.token, said.lease_seconds, said.timeout_seconds, said.confirm, spread, secrets)
         claim = f"{said.event_id}/{said.attempt}"
         self.around.ledger.held(self.name, said)
         holder = Holder(self, claim, entry, task, self.around.ledger.work_of(said))

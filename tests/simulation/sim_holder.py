@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from nexomatic_agent import happenings as told
+from nexomatic_agent.answers import LEASE_REASONS
 from nexomatic_agent.intents import (
     Call,
+    FetchSecrets,
     Forget,
     SendChunk,
     SendRenewal,
@@ -63,6 +65,8 @@ class Holder:
         self._sent_lines = entry.sent_lines
         self._wrote = entry.wrote_bytes
         self._child: asyncio.Task[None] | None = None
+        self._secrets: dict[str, str] = {}
+        """In memory only: the disk has no place for them."""
 
     def tell(self, happening: object) -> None:
         self._inbox.append(happening)
@@ -109,13 +113,15 @@ class Holder:
                 self.tell(told.Spooled())
             case Forget():
                 await agent.at_intent(what, lambda: self._forget(intent))
-            case SendRenewal() | SendChunk() | SendReport():
+            case FetchSecrets() | SendRenewal() | SendChunk() | SendReport():
                 await agent.at_intent(what, lambda: self._send(intent))
             case _:
                 raise TypeError(f"an unknown intent: {intent!r}")
 
-    def _send(self, intent: SendRenewal | SendChunk | SendReport) -> None:
+    def _send(self, intent: FetchSecrets | SendRenewal | SendChunk | SendReport) -> None:
         match intent:
+            case FetchSecrets():
+                self._agent.process.start(self._fetch(intent))
             case SendRenewal():
                 self._agent.process.start(self._renew(intent))
             case SendChunk():
@@ -146,7 +152,8 @@ class Holder:
 
     def _start_child(self) -> None:
         assert self._work is not None, "a resumed task is never started"
-        self._agent.around.ledger.child_started(self._agent.name, self.entry.event_id, self.entry.attempt)
+        ledger, entry = self._agent.around.ledger, self.entry
+        ledger.child_started(self._agent.name, entry.event_id, entry.attempt, self._secrets)
         self._child = self._agent.process.start(self._run_child(self._work))
 
     async def _run_child(self, work: Work) -> None:
@@ -173,6 +180,18 @@ class Holder:
         return True
 
     # --- the calls
+
+    async def _fetch(self, intent: FetchSecrets) -> None:
+        asked_at = asyncio.get_running_loop().time()
+        body = wire.Need(token=intent.token)
+        try:
+            answer = await self._calls.secrets(self._agent.process, self._agent.name, self.entry.event_id, body)
+        except (NoAnswer, Refused) as error:
+            self.tell(_failure(error, Call.SECRETS))
+            return
+        self._secrets = {each.name: each.value for each in answer.secrets}
+        self._agent.around.ledger.given(self._agent.name, self.entry.event_id, self.entry.attempt, asked_at)
+        self.tell(told.SecretsFetched())
 
     async def _renew(self, intent: SendRenewal) -> None:
         body = wire.Renew(token=intent.token)
@@ -234,8 +253,10 @@ class Holder:
 def _failure(error: NoAnswer | Refused, call: Call) -> object:
     if isinstance(error, NoAnswer):
         return told.CallFailed(call)
-    if error.status == 409:
+    if error.status == 409 and error.reason in LEASE_REASONS:
         return told.LeaseRefused(call, error.reason)
+    if error.status == 409:
+        return told.CallFailed(call)  # as the real client takes a 409 that is not about whose the lease is
     return told.CallRefused(call, error.reason)
 
 

@@ -70,4 +70,8 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
         Struck("forgotten", (1,), (HUB_DIES_AT_THE_END, AGENT_DIES_AT_THE_END, Strike("table.insert events", 2, FAIL))),
     ),
     "33": (Struck("too_late_and_old"),),
+    "34a": (Struck("secret_stall", (1, 2, 3)),),
+    "34b": (Struck("secret_stall_alone", (1, 2, 3)),),
+    "35a": (Struck("secret"),),
+    "35b": (Swept("secret", "FetchSecrets", (KILLED_AFTER,)),),
 }

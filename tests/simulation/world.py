@@ -117,6 +117,9 @@ class _World:
         entries += [Entry(RowKind.SINK, name, sink) for name, sink in self._sinks(at).items()]
         rows = ConfigurationRows(self._engine.tables)
         await rows.write(await rows.load({}), Edit(put=entries), "1")
+        admin = self._build(self._engine, VirtualClock(self._loop), self._scenario.rng("admin"))
+        for name, value in self._scenario.secrets.items():
+            await admin.secrets.put(name, value)
 
     def _sinks(self, at: datetime) -> dict[str, Sink]:
         pools = self._scenario.pools
