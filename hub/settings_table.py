@@ -164,7 +164,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _key,
         None,
         "32 bytes as base64",
-        "The key from which all signing keys are derived. On Azure a Key Vault reference.",
+        "The key from which all keys for signing and encrypting are derived. On Azure a Key Vault reference.",
         secret=True,
     ),
     Setting(
@@ -180,7 +180,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _key,
         None,
         "32 bytes as base64",
-        "The root key before this one: what it signed stays valid. Remove it a week after a rotation.",
+        "The root key before this one: what it signed stays valid, what it encrypted stays readable. Remove it a week "
+        "after a rotation.",
         secret=True,
     ),
     Setting(

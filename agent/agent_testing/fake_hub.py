@@ -182,7 +182,11 @@ class FakeHub:
     # --- answering
 
     def serve(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers["Content-Length"]))
+        length = int(request.headers["Content-Length"])
+        body = request.rfile.read(length)
+        if len(body) < length:  # the agent died, or was killed, between the head of its request and the body
+            request.close_connection = True
+            return
         call = Call(request.path, json.loads(body), request.headers.get("Authorization"))
         kind = request.path.rpartition("/")[2]
         with self.changed:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nexomatic_agent.logstream import LineSplitter
-from nexomatic_agent.masking import MASK, Masker
+from nexomatic_agent.masking import MASK, Masker, _shapes
 
 SECRET = 's3cr3t/värde+& "x"'
 
@@ -28,6 +29,8 @@ SECRET = 's3cr3t/värde+& "x"'
         quote(SECRET, safe="").replace("%C3%A4", "%c3%a4"),
         json.dumps({"token": SECRET}),
         json.dumps({"token": SECRET}, ensure_ascii=False),
+        repr({"token": SECRET}),
+        ascii(SECRET + "'"),
     ],
 )
 def test_a_value_is_masked_in_every_usual_shape(leak: str) -> None:
@@ -88,3 +91,41 @@ def test_no_cut_of_a_long_line_lets_a_value_through(data: st.DataObject, secrets
     lines += splitter.finish()
     whole = "".join(line.replace(" [the line goes on]", "").replace("[the line goes on] ", "") for line in lines)
     assert whole == Masker(secrets).mask_text(text)
+
+
+@settings(deadline=None)
+@given(
+    secrets=st.lists(st.text("ab%2fF", min_size=4, max_size=8), min_size=1, max_size=40),
+    data=st.data(),
+)
+def test_it_finds_what_one_great_expression_would_find(secrets: list[str], data: st.DataObject) -> None:
+    """From the left, at each place the longest; a dozen values or many, the digits of escapes in either case."""
+    text = "".join(data.draw(st.lists(st.text("ab%2fFx", max_size=8) | st.sampled_from(secrets), max_size=20)))
+    masker = Masker(secrets)
+    shapes = sorted({shape for secret in secrets for shape in _shapes(secret)}, key=len, reverse=True)
+    expression = b"|".join(re.sub(rb"%[0-9A-Fa-f]{2}", rb"(?i:\g<0>)", re.escape(shape)) for shape in shapes)
+    assert masker.mask_bytes(text.encode()) == re.sub(expression, MASK.encode(), text.encode())
+
+
+@settings(deadline=None)
+@given(secret=st.text("abcdefgh", min_size=8, max_size=30), before=st.text("xyz", max_size=20), data=st.data())
+def test_where_a_text_was_cut_no_beginning_of_a_value_is_left(secret: str, before: str, data: st.DataObject) -> None:
+    whole = before + secret
+    cut = whole[: data.draw(st.integers(len(before) + 4, len(whole)))]
+    assert Masker([secret]).mask_cut(cut) == before + MASK
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_base64_that_is_broken_into_lines_is_masked_line_by_line(width: int) -> None:
+    secret = "".join(chr(33 + number * 7 % 90) for number in range(200))
+    encoded = base64.b64encode(secret.encode()).decode()
+    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+    assert [Masker([secret]).mask_text(line) for line in lines] == [MASK] * len(lines)
+
+
+def test_a_key_file_of_many_lines_goes_whole_and_line_by_line() -> None:
+    lines = [base64.b64encode(bytes([number]) * 48).decode() for number in range(200)]
+    key = "-----BEGIN KEY-----\n" + "\n".join(lines)
+    masker = Masker([key])
+    assert masker.mask_text(f"a {key} b") == "a *** b"
+    assert [masker.mask_text(f"({line})") for line in lines] == ["(***)"] * 200

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 
-from hub.wire import Renew
+import pytest
+
+from hub.configure import copy
+from hub.model.configuration import SinkType
+from hub.wire import Need, Renew
 from tests.life.rig import SINK, LifeRig
 
 
@@ -44,6 +49,27 @@ async def test_a_renewal_costs_two_operations(either: LifeRig) -> None:
     await either.hub.agents.renew(SINK, task.event_id, Renew(token=task.token))
 
     assert either.hub.storage.operations.by_kind() - before == {"table.merge": 1, "queue.update": 1}
+
+
+async def test_a_release_costs_one_operation_and_one_for_each_secret(
+    either: LifeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "FRESH_SECONDS", 3600.0)  # a slow machine may take longer than 5 s from here to the end
+    names = [f"secret-{secrets.token_hex(4)}" for _ in range(3)]
+    for name in names:
+        await either.hub.secrets.put(name, f"value of {name}")
+    parameters = [{"name": f"p{place}", "type": "SECRET", "value": name} for place, name in enumerate(names)]
+    pool = SinkType(name=f"SECRETS:{secrets.token_hex(4)}")  # of its own: other tests leave events on the usual queue
+    await either.configure(pool)
+    await either.event_type("NEEDS", sink_type=pool.name, action={"parameters": parameters})
+    await either.fire("NEEDS")
+    task = await either.one(sink_type=pool.name)
+    before = either.hub.storage.operations.by_kind()
+
+    released = await either.hub.agents.secrets(SINK, task.event_id, Need(token=task.token))
+
+    assert either.hub.storage.operations.by_kind() - before == {"table.get": 1 + len(names)}
+    assert {each.name: each.value for each in released.secrets} == {name: f"value of {name}" for name in names}
 
 
 async def _through(rig: LifeRig, event_type: str) -> Counter[str]:
