@@ -96,8 +96,6 @@ class CachedSecrets:
     def _landed(self, key: str, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if not flight.cancelled():
-            flight.exception()  # seen, even if nobody waits for it any more
 
     def _invalidate(self, name: str) -> None:
         self._kept.pop(name.casefold(), None)
