@@ -80,6 +80,7 @@ def services_of(here: Hub) -> Services:
         tokens=here.tokens,
         enrolments=here.enrolments,
         stats=here.stats,
+        sources=here.sources,
         cursors=here.options.signer(Purpose.CURSOR),
         public_url=here.options.public_url,
         why_not_up=why_not_up,

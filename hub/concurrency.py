@@ -7,12 +7,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-async def together(*calls: Coroutine[Any, Any, Any]) -> None:
-    """Run all to their end, then raise the first error, if there was one.
+async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run all to their end, then raise the first error, if there was one; else what each answered.
 
     All to their end: an operation that was begun beside one that failed may have taken effect, and whoever tries again
     must not overtake it.
     """
-    for answer in await asyncio.gather(*calls, return_exceptions=True):
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
+    return answers

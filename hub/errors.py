@@ -56,6 +56,13 @@ class NotAuthenticated(NexomaticError):
     """No valid credential came with the request."""
 
 
+class Unverified(NotAuthenticated):
+    """The request could not be verified."""
+
+    challenge = "Signature"
+    """How callers may prove themselves here, as `WWW-Authenticate` says it."""
+
+
 class NotAllowed(NexomaticError):
     """This credential may not do that."""
 
@@ -127,6 +134,21 @@ class StaleReceipt(Conflict):
 
 class Unavailable(NexomaticError):
     """Storage did not answer in time: what was asked may or may not have happened. Try again later."""
+
+
+class BadSecret(Unavailable):
+    """A secret that the configuration names is not there, or is not what it is used as: an admin must see to it."""
+
+
+# --- too much at once: later -----------------------------------------------------------------------------------------
+
+
+class TooMany(NexomaticError):
+    """Too many requests. Try again later."""
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 # --- a bug -----------------------------------------------------------------------------------------------------------

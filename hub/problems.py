@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,8 +21,10 @@ from hub.errors import (
     SecretUnavailable,
     Superseded,
     TooLarge,
+    TooMany,
     Unavailable,
     UnsupportedBody,
+    Unverified,
 )
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -52,6 +55,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = {
     Rejected: Kind(409, "rejected", "The state of things does not allow it"),
     Changed: Kind(412, "changed", "It was changed meanwhile"),
     Conflict: Kind(409, "conflict", "Somebody else was first"),
+    TooMany: Kind(429, "too-many", "Too many requests"),
     Unavailable: Kind(503, "unavailable", "Storage does not answer"),
 }
 """Found by an error's class, or the nearest class above it."""
@@ -67,9 +71,14 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def status_of(error: BaseException) -> int:
+    """The status alone."""
+    return _kind_of(error).status
+
+
 def problem_of(error: BaseException) -> Problem:
     """What to answer. An error that is not in the table says nothing of itself: its words are for the log."""
-    kind = next((KINDS[each] for each in type(error).__mro__ if each in KINDS), INTERNAL)
+    kind = _kind_of(error)
     document: dict[str, Any] = {
         "type": f"urn:nexomatic:problem:{kind.slug}",
         "title": kind.title,
@@ -80,12 +89,18 @@ def problem_of(error: BaseException) -> Problem:
         document["errors"] = [{"field": each.field, "message": each.message} for each in error.fields]
     if isinstance(error, Superseded):
         document["reason"] = error.reason
-    return Problem(kind.status, document, _headers(kind.status))
+    return Problem(kind.status, document, _headers(error, kind.status))
 
 
-def _headers(status: int) -> dict[str, str]:
+def _kind_of(error: BaseException) -> Kind:
+    return next((KINDS[each] for each in type(error).__mro__ if each in KINDS), INTERNAL)
+
+
+def _headers(error: BaseException, status: int) -> dict[str, str]:
     if status == 401:
-        return {"WWW-Authenticate": "Bearer"}
+        return {"WWW-Authenticate": error.challenge if isinstance(error, Unverified) else "Bearer"}
+    if isinstance(error, TooMany):
+        return {"Retry-After": str(math.ceil(error.retry_after_seconds))}
     if status == 503:
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return {}

@@ -96,6 +96,8 @@ def options_of(settings: Settings) -> Options:
             poll_seconds=settings.poll_seconds,
         ),
         max_held_polls=settings.max_held_polls,
+        front_end=settings.front_end,
+        receipt_days=settings.receipt_days,
         retention_days=settings.retention_days,
         public_url=settings.public_url,
         first_admin_token_sha256=settings.first_admin_token_sha256,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from hub.errors import FieldError, Invalid
 from hub.rules.cadence import CadenceMode
+from hub.rules.callers import FrontEnd
 from hub.settings_table import SETTINGS, STORAGE, Engine, Setting
 from hub.signing import RootKey
 
@@ -52,6 +53,9 @@ class Settings:
     """None: it is in `root_key_file`."""
     root_key_file: Path
     previous_root_key: RootKey | None
+    front_end: FrontEnd | None
+    """None: no header tells who calls."""
+    receipt_days: int
     first_admin_token_sha256: str | None = field(repr=False)
     event_shards: int
     max_payload: int
@@ -84,6 +88,8 @@ class Settings:
             root_key=read["NEXOMATIC_ROOT_KEY"],
             root_key_file=read["NEXOMATIC_ROOT_KEY_FILE"] or read["NEXOMATIC_HOME"] / "root.key",
             previous_root_key=read["NEXOMATIC_PREVIOUS_ROOT_KEY"],
+            front_end=read["NEXOMATIC_FRONT_END"],
+            receipt_days=read["NEXOMATIC_RECEIPT_DAYS"],
             first_admin_token_sha256=read["NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256"],
             event_shards=read["NEXOMATIC_EVENT_SHARDS"],
             max_payload=read["NEXOMATIC_MAX_PAYLOAD"],

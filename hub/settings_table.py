@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from hub.rules.cadence import CadenceMode
+from hub.rules.callers import front_end_of
 from hub.rules.ids import MAX_SHARDS
 from hub.signing import ROOT_KEY_BYTES, RootKey
 
@@ -158,6 +159,22 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Where callers reach the hub. Every absolute address it prints begins with this; without it they are relative. "
         "Never taken from a request, whose Host header is the caller's to choose.",
         example="http://127.0.0.1:7071",
+    ),
+    Setting(
+        "NEXOMATIC_FRONT_END",
+        front_end_of,
+        None,
+        "a header, and after a colon 1 to 10 proxies",
+        "The header in which the front end tells callers' addresses, and how many proxies of your own append to it: "
+        "on Azure `x-forwarded-for`, with another proxy before it `x-forwarded-for:2`. Empty: no header is believed, "
+        "receipts name no caller, and sources cannot list networks.",
+    ),
+    Setting(
+        "NEXOMATIC_RECEIPT_DAYS",
+        _whole(1, 90),
+        14,
+        "1 to 90 days",
+        "How long receipts of webhook requests are kept. One that lies on an event goes with it, if that is sooner.",
     ),
     Setting(
         "NEXOMATIC_ROOT_KEY",

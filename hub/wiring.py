@@ -35,29 +35,35 @@ from hub.life.release import Release
 from hub.life.renew import Renewer
 from hub.life.tally import Tally
 from hub.life.terms import Terms
+from hub.life.waits import Waits
 from hub.limits.slots import Slots
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.secret_text import new_secret
 from hub.people.tokens import Tokens
+from hub.problems import status_of
 from hub.rules.cadence import Fleet
+from hub.rules.callers import FrontEnd
 from hub.secrets.cached import CachedSecrets
 from hub.secrets.embedded import EmbeddedSecrets, Registry
 from hub.secrets.sealing import Sealer
 from hub.secrets.tidying import SecretTidying
 from hub.signing import Purpose, RootKey, Signer
-from hub.sources.webhook import Webhooks
+from hub.sources.wiring import Sources, Surroundings, build_sources
 from hub.storage.configuration import Credentials, Write
 from hub.storage.contents import Contents
+from hub.storage.delivery_rows import DeliveryRows
 from hub.storage.events import EventRows
 from hub.storage.log_rows import LogRows
 from hub.storage.partition_index import PartitionIndex
 from hub.storage.ports import Storage
+from hub.storage.receipt_rows import ReceiptRows
 from hub.storage.secret_rows import SecretRows
 from hub.storage.stats_rows import StatsRows
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
+from hub.upkeep.sweep import Sweep
 from hub.upkeep.tick import Upkeep
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -70,6 +76,9 @@ class Options:
 
     root_key: RootKey
     previous_root_key: RootKey | None = None
+    front_end: FrontEnd | None = None
+    """Who tells the hub its callers' addresses; None: nobody is believed."""
+    receipt_days: int = 14
     terms: Terms = field(default_factory=Terms)
     fleet: Fleet = field(default_factory=Fleet)
     max_held_polls: int = 1000
@@ -98,7 +107,8 @@ class Hub:
     presence: PresenceBook
     upkeep: Upkeep
     stats: StatsBook
-    webhooks: Webhooks
+    sources: Sources
+    waits: Waits
     resources: Resources
     sinks: Sinks
     identity: Identity
@@ -119,6 +129,14 @@ class _Wires:
 
     dispatcher: Dispatcher | None = None
     polls: Polls | None = None
+    waits: Waits | None = None
+
+    def ended(self, event_id: str) -> None:
+        if self.waits is not None:
+            self.waits.ended(event_id)
+
+    def polls_held(self) -> int:
+        return self.dispatcher.held_polls if self.dispatcher is not None else 0
 
     def wake(self, queue: str) -> None:
         if self.polls is not None:
@@ -166,7 +184,7 @@ def build(
     """The hub over an opened storage, which tells a topic of every change if there is one. Asks for nothing yet."""
     wires = _Wires()
     configuration = ConfigurationCopy(storage.tables, clock)
-    news = _news(storage, clock, topic)
+    news = _news(storage, clock, topic, wires.ended)
     context = _context(options, storage, clock, evaluator, randomness, configuration, wires, news)
     slots = Slots(storage.tables, context.margin())
     tokens = LeaseTokens(options.signer(Purpose.LEASE))
@@ -182,7 +200,8 @@ def build(
     keeping = _keeping(options, storage, clock, configuration, write, randomness)
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     retention = Retention(context, options.retention_days)
-    hold = Hold(options.fleet, options.max_held_polls)
+    waits = wires.waits = Waits(context, options.max_held_polls, wires.polls_held)
+    hold = Hold(options.fleet, options.max_held_polls, lambda: waits.held)
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
     return Hub(
         options=options,
@@ -198,9 +217,18 @@ def build(
         ),
         polls=wires.polls,
         presence=presence,
-        upkeep=Upkeep(storage.tables, clock, Reconciler(context, debts), retention, stats, keeping.tidying),
+        upkeep=Upkeep(
+            storage.tables,
+            clock,
+            Reconciler(context, debts),
+            retention,
+            stats,
+            keeping.tidying,
+            _sweep(options, storage, clock, randomness),
+        ),
         stats=stats,
-        webhooks=Webhooks(context, creator, configuration, options.signer(Purpose.STATUS)),
+        sources=build_sources(context, creator, configuration, keeping.kept, storage.tables, _surroundings(options)),
+        waits=waits,
         resources=administration.resources,
         sinks=administration.sinks,
         identity=administration.identity,
@@ -211,11 +239,10 @@ def build(
     )
 
 
-def _news(storage: Storage, clock: Clock, topic: Topic | None) -> News:
+def _news(storage: Storage, clock: Clock, topic: Topic | None, ended: Callable[[str], None]) -> News:
     tally = Tally(clock, storage.operations.by_kind)
-    if topic is None:
-        return News(tally)
-    return News(tally, Announcer(EventRows(storage.tables, announcing=True), topic))
+    announcer = Announcer(EventRows(storage.tables, announcing=True), topic) if topic is not None else None
+    return News(tally, announcer, ended)
 
 
 def _context(
@@ -244,6 +271,20 @@ def _context(
         cancelled=wires.cancelled,
         restarted=wires.restarted,
     )
+
+
+def _surroundings(options: Options) -> Surroundings:
+    return Surroundings(
+        front_end=options.front_end,
+        keep_receipts=timedelta(days=options.receipt_days),
+        status_signer=options.signer(Purpose.STATUS),
+        status_of=status_of,
+    )
+
+
+def _sweep(options: Options, storage: Storage, clock: Clock, randomness: Callable[[], int]) -> Sweep:
+    rows, deliveries = ReceiptRows(storage.tables), DeliveryRows(storage.tables)
+    return Sweep(rows, deliveries, storage.blobs, clock, randomness, timedelta(days=options.receipt_days))
 
 
 def _keeping(
@@ -275,7 +316,7 @@ def _administration(
         return (await configuration.news()).credentials
 
     return _Administration(
-        resources=Resources(newest, write, clock, new_secret),
+        resources=Resources(newest, write, clock, new_secret, front_end=options.front_end is not None),
         sinks=Sinks(newest, write),
         identity=Identity(configuration.credentials, news, clock, options.first_admin_token_sha256),
         tokens=Tokens(newest, write, clock, new_secret),

@@ -19,6 +19,7 @@ from hub.life.logs import Logs
 from hub.people.enrolment import Enrolments
 from hub.people.tokens import Tokens
 from hub.signing import Signer
+from hub.sources.wiring import Sources
 from hub.upkeep.stats import StatsBook
 
 
@@ -39,6 +40,7 @@ class Services:
     tokens: Tokens
     enrolments: Enrolments
     stats: StatsBook
+    sources: Sources
     cursors: Signer
     public_url: str | None
     why_not_up: Callable[[], str | None]

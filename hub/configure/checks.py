@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from hub.configure.webhook_checks import check_webhook
 from hub.errors import FieldError, Invalid
 from hub.model.configuration import Action, EventType, Parameter, ParameterType, Pause, Runtime, SinkType, Source
 from hub.rules import expressions, names
@@ -17,8 +18,8 @@ MOST_SECRETS: Final = 32
 _LATER: Final = "is not supported by this release"
 
 
-def check(document: SinkType | Action | EventType | Source) -> list[FieldError]:
-    """Everything that is wrong with it, taken by itself."""
+def check(document: SinkType | Action | EventType | Source, *, front_end: bool = False) -> list[FieldError]:
+    """Everything that is wrong with it, taken by itself. `front_end`: a setting names who tells callers' addresses."""
     match document:
         case SinkType():
             return list(_sink_type(document))
@@ -27,7 +28,7 @@ def check(document: SinkType | Action | EventType | Source) -> list[FieldError]:
         case EventType():
             return list(_event_type(document))
         case _:
-            return list(_source(document))
+            return list(_source(document, front_end))
 
 
 def _sink_type(document: SinkType) -> Iterator[FieldError]:
@@ -57,10 +58,11 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
     yield from _no_repetition("sources", document.sources)
 
 
-def _source(document: Source) -> Iterator[FieldError]:
+def _source(document: Source, front_end: bool) -> Iterator[FieldError]:
     yield from _pause(document.pause)
     yield from _no_repetition("event_types", document.event_types)
     yield from _no_repetition("methods", document.methods)
+    yield from check_webhook(document, front_end=front_end)
 
 
 def _pause(pause: Pause | None) -> Iterator[FieldError]:

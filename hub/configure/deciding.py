@@ -23,14 +23,17 @@ class InUse(Rejected):
         super().__init__(f"{what} is named by {', '.join(self.named_by)}: change or delete those first")
 
 
-def consistent(seen: Configuration, edit: Edit, *, secrets_later: bool = False) -> Edit:
+def consistent(seen: Configuration, edit: Edit, *, secrets_later: bool = False, front_end: bool = False) -> Edit:
     """The edit, if it may be made. Raises `Invalid` with the fields of what is written, `Rejected` for what is not.
 
-    `secrets_later`: what is written may name secrets that are not there yet.
+    `secrets_later`: what is written may name secrets that are not there yet. `front_end`: a setting names who tells
+    the hub its callers' addresses.
     """
     put = {entry.row_key for entry in edit.put}
     many = len(put) > 1
-    problems = [_placed(entry, error, many) for entry in edit.put for error in check(_document(entry))]
+    problems = [
+        _placed(entry, error, many) for entry in edit.put for error in check(_document(entry), front_end=front_end)
+    ]
     if not secrets_later:
         problems += [_placed(entry, error, many) for entry in edit.put for error in _unknown_secrets(seen, entry)]
     others: list[str] = []

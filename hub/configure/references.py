@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hub.model.configuration import Action, EventType, ParameterType, SinkType, Source, SourceKind
+from hub.model.configuration import Action, EventType, ParameterType, SinkType, Source, SourceKind, WebhookSource
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
 from hub.storage.configuration import Configuration, RowKind
@@ -39,6 +39,9 @@ def named_secrets(document: object) -> Iterator[tuple[str, str]]:
         for index, parameter in enumerate(document.parameters):
             if parameter.type is ParameterType.SECRET:
                 yield f"parameters[{index}].value", parameter.value
+    if isinstance(document, WebhookSource):
+        for field, name in zip(("secret", "previous_secret"), document.verify.secret_names, strict=False):
+            yield f"verify.{field}", name
 
 
 def missing_secrets(configuration: Configuration) -> dict[str, list[str]]:

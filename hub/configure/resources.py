@@ -38,14 +38,18 @@ class Saved:
 class Resources:
     """Configures. Every write sees the newest state, and is refused if what it leads to would not hold together.
 
-    `new_key` draws a webhook's key: 256 bits that nobody can guess, as text for an address.
+    `new_key` draws a webhook's key: 256 bits that nobody can guess, as text for an address. `front_end`: a setting
+    names who tells the hub its callers' addresses, so that sources may list networks.
     """
 
-    def __init__(self, newest: Newest, write: Write, clock: Clock, new_key: Callable[[], str]) -> None:
+    def __init__(
+        self, newest: Newest, write: Write, clock: Clock, new_key: Callable[[], str], *, front_end: bool = False
+    ) -> None:
         self._newest = newest
         self._write = write
         self._clock = clock
         self._new_key = new_key
+        self._front_end = front_end
 
     async def get(self, kind: Kind, name: str) -> Entry:
         """One document. Raises `NotFound`."""
@@ -87,7 +91,7 @@ class Resources:
         def decide(seen: Configuration) -> Edit:
             saved[:] = [_saved(seen, *each) for each in wanted]
             edit = Edit(put=[each.entry for each in saved if not each.entry.etag])
-            return consistent(seen, edit, secrets_later=secrets_later)
+            return consistent(seen, edit, secrets_later=secrets_later, front_end=self._front_end)
 
         version = await self._write(decide)
         return [_stamped(each, version) for each in saved]
@@ -132,7 +136,7 @@ class Resources:
                 return Edit()  # it says so already: perhaps this is the second try of a put whose answer was lost
             before = seen.get(RowKind(kind), name)
             match.check(before.revision if before else None, required=not patching)
-            return consistent(seen, Edit(put=[entry]))
+            return consistent(seen, Edit(put=[entry]), front_end=self._front_end)
 
         version = await self._write(decide)
         return _stamped(saved[0], version)

@@ -31,6 +31,8 @@ class Hold:
     fleet: Fleet
     """What the settings say of the installation."""
     max_held_polls: int
+    others: Callable[[], int] = lambda: 0
+    """How many requests this process holds open that are no polls, and count as such."""
 
 
 class Polls:
@@ -64,7 +66,7 @@ class Polls:
     async def poll(self, sink: Sink, call: Poll) -> Polled:
         """Tasks and commands for this sink, or neither when its time is over; always how to go on."""
         snapshot = await self._configuration()
-        crowded = self._dispatcher.held_polls >= self._hold.max_held_polls
+        crowded = self._dispatcher.held_polls + self._hold.others() >= self._hold.max_held_polls
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next)
         if crowded:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +23,8 @@ class NewEvent:
     source_kind: SourceKind
     payload: bytes
     """JSON text."""
+    payload_name: str | None = None
+    """Of the payload's blob, if it needs one: given when two tries may bring different payloads. Else the id."""
     source: str | None = None
     id: str | None = None
     """Given when the same event could be produced twice: derived from what is stored. Else a fresh one is drawn."""
@@ -33,6 +34,31 @@ class NewEvent:
     depth: int = 0
     traceparent: str | None = None
     correlation_id: str | None = None
+    receipt_id: str | None = None
+    receipt: CarriedReceipt | None = None
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedReceipt:
+    """The receipt of the request that fires it, when this event is the one that carries it."""
+
+    receipt: bytes
+    """JSON text."""
+    source: str
+    """In small letters."""
+    body: bytes | None
+    """The request's body, unless it is the payload."""
+    body_name: str
+    """Of the blob, if it needs one: the same for the same event and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An event that is durable, and whether it was not there before."""
+
+    event: Event
+    new: bool
 
 
 def queue_of(event_type: EventType) -> str:
@@ -53,19 +79,27 @@ class Creator:
 
         Raises `Unavailable` when storage did not confirm all of it in time; it may still come to be.
         """
+        return (await self.find_or_create(new)).event
+
+    async def find_or_create(self, new: NewEvent) -> Created:
+        """The same, and whether this call made it. Not new may also be what an earlier, unanswered try has made."""
         event_id = new.id or ids.new(self._life.clock.now(), self._life.randomness(), self._life.terms.shards)
         try:
             async with asyncio.timeout(self._life.terms.create_seconds):
                 event = await self._event(event_id, new)
-                await self._store(event)
+                inserted = await self._store(event)
         except TimeoutError as error:
             raise Unavailable from error
         if event.not_before is None:
             self._life.wake(event.queue)
-        return event
+        return Created(event, inserted)
 
     async def _event(self, event_id: str, new: NewEvent) -> Event:
-        payload = await self._life.contents.store(keys.PAYLOADS, event_id, new.payload)
+        payload = await self._life.contents.store(keys.PAYLOADS, new.payload_name or event_id, new.payload)
+        carried = new.receipt
+        body = None
+        if carried is not None and carried.body is not None:
+            body = await self._life.contents.store(keys.REQUESTS, carried.body_name, carried.body)
         return Event.model_construct(
             id=event_id,
             event_type=new.event_type.name,
@@ -81,18 +115,29 @@ class Creator:
             depth=new.depth,
             traceparent=new.traceparent,
             correlation_id=new.correlation_id,
+            receipt_id=new.receipt_id,
+            receipt=carried.receipt if carried else None,
+            receipt_of=carried.source if carried else None,
+            receipt_body=body,
+            replay_of=new.replay_of,
         )
 
-    async def _store(self, event: Event) -> None:
+    async def _store(self, event: Event) -> bool:
+        """Whether the row was not there before."""
         partition = partitions.partition_of(event.id)
-        await together(self._insert(event), self._put_hint(event), self._life.partitions.register(partition))
+        registering = self._life.partitions.register(partition)
+        inserted, *_ = await together(self._insert(event), self._put_hint(event), registering)
         await self._life.partitions.inserted(partition, self._life.clock.now())
+        return bool(inserted)
 
-    async def _insert(self, event: Event) -> None:
+    async def _insert(self, event: Event) -> bool:
         # A row that is there already is this event, from an attempt that was not acknowledged: its hint may be missing.
-        with suppress(Exists):
+        try:
             await self._life.events.insert(event)
-            self._life.news.fired(event)
+        except Exists:
+            return False
+        self._life.news.fired(event)
+        return True
 
     async def _put_hint(self, event: Event) -> None:
         hidden = 0.0

@@ -1,36 +1,25 @@
-"""Listing events, newest first: the hours that have events, one after another, the shards of one hour merged.
-
-An answer reads about 2000 rows at most and begins no further read a second after it began: then it gives what it has
-found, and where to go on. So a search for something rare costs no more than any other, however long the history.
-"""
+"""Listing events, newest first, within the bounds of `newest_first.py`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Final
 
 from hub.clock import Clock
 from hub.errors import Invalid, Missing
+from hub.life.newest_first import MOST_ROWS, MOST_SECONDS, ReadPage, walk
 from hub.model.event import State
 from hub.rules import ids
-from hub.rules.partitions import Partition, partition_of
+from hub.rules.partitions import Partition
 from hub.rules.reporting import shown_state
 from hub.storage import codec
 from hub.storage.event_summaries import Summary, SummaryRows
 from hub.storage.partition_index import PartitionIndex
 from hub.storage.ports import Tables, Values
 
-MOST_ROWS: Final = 2000
-MOST_SECONDS: Final = 1.0
-_FIRST_ROWS: Final = 200
-_FEWEST: Final = 20
-_PAGE: Final = 1000
-"""The most that one query answers, of the index too."""
 _OPEN: Final = frozenset({State.QUEUED, State.RUNNING})
 
 
@@ -59,16 +48,6 @@ class EventPage:
     reached: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Events of one hour, in order, and whether the hour has older ones."""
-
-    items: Sequence[Summary]
-    more: bool
-    rows: int
-    """How many were read for it."""
-
-
 class Listing:
     """Lists events. A hub's clock may differ from another's by `margin`."""
 
@@ -85,25 +64,26 @@ class Listing:
             return EventPage(await self._one(event_id, wanted), None)
         ends_at = self._clock.monotonic() + MOST_SECONDS
         found: list[Summary] = []
-        read = 0
+        rows = 0
         position = _start(after, wanted.end)
-        async with aclosing(self._hours(position, wanted.begin)) as hours:
-            async for shards in hours:
-                more = True
-                while more:
-                    chunk = await self._chunk(
-                        shards, position, wanted.states, MOST_ROWS - read if read else _FIRST_ROWS
-                    )
-                    more, read = chunk.more, read + chunk.rows
-                    for each in chunk.items:
-                        position = each.id
-                        found += self._if_wanted(each, wanted)
-                        if len(found) == limit:
-                            return EventPage(found, position)
-                    position = position if more else _oldest_id(shards[0])
-                    if read >= MOST_ROWS or self._clock.monotonic() >= ends_at:
-                        return EventPage(found, position)
+        async with aclosing(walk(self._partitions, self._reader(wanted), position, wanted.begin)) as chunks:
+            async for chunk in chunks:
+                rows += chunk.rows
+                for each in chunk.items:
+                    found += self._if_wanted(each, wanted)
+                    if len(found) == limit:
+                        return EventPage(found, each.id)
+                if rows >= MOST_ROWS or self._clock.monotonic() >= ends_at:
+                    return EventPage(found, chunk.reached)
         return EventPage(found, None)
+
+    def _reader(self, wanted: Wanted) -> ReadPage[Summary]:
+        where = _where(wanted.states)
+
+        async def read(partition: Partition, after: str, limit: int) -> Sequence[Summary]:
+            return await self._rows.page(partition, after=after, limit=limit, where=where)
+
+        return read
 
     async def _one(self, event_id: str, wanted: Wanted) -> list[Summary]:
         try:
@@ -116,47 +96,11 @@ class Listing:
         shown = replace(summary, state=state)
         return [shown] if _matches(shown, wanted) else []
 
-    async def _hours(self, position: str | None, begin: datetime | None) -> AsyncGenerator[list[Partition], None]:
-        """The partitions of each hour that has events, the newest hour first."""
-        oldest = partition_of(ids.new(begin, 0, 1)).hour if begin else 0
-        after = Partition(partition_of(position).hour, "") if position else None
-        while True:
-            page = await self._partitions.newest_first(after=after, oldest_hour=oldest)
-            hours = [list(shards) for _, shards in groupby(page, key=lambda each: each.hour)]
-            cut = len(page) == _PAGE
-            # The last hour of a full page may go on in the next one: it is read again, as a whole.
-            for shards in hours[:-1] if cut else hours:
-                yield shards
-            if not cut:
-                return
-            after = Partition(hours[-1][0].hour, "")
-
-    async def _chunk(
-        self, shards: Sequence[Partition], position: str | None, states: frozenset[State], rows: int
-    ) -> _Chunk:
-        """The next events of an hour. All shards are read at once, and what might not be in order yet is left."""
-        each_reads = min(_PAGE, max(_FEWEST, rows // len(shards)))
-        inside = position if position and partition_of(position).hour == shards[0].hour else ""
-        where = _where(states)
-        pages = await asyncio.gather(
-            *(self._rows.page(shard, after=inside, limit=each_reads, where=where) for shard in shards)
-        )
-        full = [page[-1].id for page in pages if len(page) == each_reads]
-        horizon = max(full, default="")  # a shard that was not read to its end says nothing of what is older than this
-        items = [each for page in pages for each in page if each.id >= horizon]
-        items.sort(key=lambda each: each.id, reverse=True)
-        return _Chunk(items, bool(full), sum(len(page) for page in pages))
-
 
 def _start(after: str | None, end: datetime | None) -> str | None:
     """The id from which on, exclusively, older events are looked at."""
     bounds = [each for each in (after, ids.new(end, 0, 1) if end else None) if each is not None]
     return min(bounds, default=None)
-
-
-def _oldest_id(hour: Partition) -> str:
-    """What comes before every id of this hour."""
-    return ids.new(hour.begins, 0, 1)
 
 
 def _as_id(search: str | None) -> str | None:

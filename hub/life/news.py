@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hub.life.tally import Tally
@@ -26,9 +26,13 @@ class Announces(Protocol):
 class News:
     """Called where a change has just been written. None of it waits, but for `settle`."""
 
-    def __init__(self, tally: Tally, announcer: Announces | None = None) -> None:
+    def __init__(
+        self, tally: Tally, announcer: Announces | None = None, ended: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`ended` tells those who wait in this process for the end of an event, by its id."""
         self.tally = tally
         self._announcer = announcer
+        self._tell_end = ended
 
     @property
     def announcing(self) -> bool:
@@ -58,7 +62,10 @@ class News:
         self._ended(before.id, changes)
 
     def _ended(self, event_id: str, changes: Changes) -> None:
-        if self._announcer is not None and "state" in changes and changes["state"].final:
+        if "state" not in changes or not changes["state"].final:
+            return
+        self._tell_end(event_id)
+        if self._announcer is not None:
             self._announcer.ended(event_id)
 
     async def settle(self, ended: Sequence[Stored]) -> None:

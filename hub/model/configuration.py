@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hub.model.verification import Dedupe, NoVerification, Verification
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$")]
 """Unique in its kind without regard to case."""
 
@@ -125,20 +127,17 @@ class EventType(_Document):
     enabled: bool = True
 
 
-class Verification(_Document):
-    """How a webhook's caller proves itself. `none` means that the address alone is asked for."""
-
-    preset: Literal["none"] = "none"
-
-
 class WebhookSource(_Document):
     """A URL that callers post to. Its key is made by the hub and is no part of this document."""
 
     name: Name
     kind: Literal[SourceKind.WEBHOOK]
-    event_types: Annotated[tuple[Name, ...], Field(min_length=1)]
-    verify: Verification = Verification()
+    event_types: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+    verify: Verification = NoVerification()
+    dedupe: Dedupe | None = None
     methods: Annotated[tuple[Literal["POST", "PUT"], ...], Field(min_length=1)] = ("POST",)
+    networks: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """The only networks whose callers are heard, as `192.0.2.0/24`; empty: all."""
     max_body: Annotated[int, Field(ge=1)] | None = None
     pause: Pause | None = None
     enabled: bool = True

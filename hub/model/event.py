@@ -162,6 +162,16 @@ class Event(_Frozen):
     """W3C trace context of the request that fired it."""
     correlation_id: str | None = None
     """The caller's own id for it, as the caller sent it."""
+    receipt_id: str | None = None
+    """The receipt of the request that fired it: the id of the event that carries it, perhaps its own."""
+    receipt: bytes | None = None
+    """The receipt, as JSON text, on the event that carries it."""
+    receipt_of: str | None = None
+    """The source whose receipt it carries, in small letters: what a list of receipts asks storage for."""
+    receipt_body: Content | None = None
+    """The request's body, on the event that carries the receipt, unless it is the payload."""
+    replay_of: str | None = None
+    """The receipt that an admin replayed."""
     unannounced: bool = False
     """It is final, and the topic that listens has not been told so yet."""
     hints: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -25,6 +25,10 @@ _PATTERNS: Final = {
     r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$": "must be 1 to 63 letters, digits and : . _ - beginning with a letter or "
     "digit",
     r"^[A-Za-z_][A-Za-z0-9_]{0,62}$": "must be 1 to 63 letters, digits and _ not beginning with a digit",
+    r"^[A-Za-z0-9-]{1,127}$": "must be the name of a secret: 1 to 127 letters, digits and dashes",
+    r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$": "must be the name of a header: 1 to 100 letters, digits and dashes",
+    r"^[A-Za-z0-9._~-]{1,100}$": "must be the name of a query parameter: 1 to 100 letters, digits and . _ ~ -",
+    r"^[^:\x00-\x1f\x7f]+$": "must be a user name: no colon, no control characters",
 }
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,7 +61,7 @@ def invalid(error: ValidationError, model: Any) -> Invalid:
 
 def refusal(found: Sequence[Any], model: Any) -> Invalid:
     """The same from pydantic's list of errors."""
-    fields = [FieldError(path(each["loc"]), _words(each, model)) for each in found[:MOST_REPORTED]]
+    fields = [_field_error(each, model) for each in found[:MOST_REPORTED]]
     return Invalid(
         "the request was refused: " + "; ".join(f"{e.field or 'it'} {e.message}" for e in fields[:3]), fields
     )
@@ -71,29 +75,58 @@ def path(loc: Sequence[int | str]) -> str:
     return text.removeprefix(".")
 
 
-def _words(error: Any, model: Any) -> str:
+def _field_error(error: Any, model: Any) -> FieldError:
+    loc, here = _place(error["loc"], model)
     kind = error["type"]
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        name = error["ctx"]["discriminator"].strip("'")
+        return FieldError(path([*loc, name]), f"must be one of {', '.join(_tags(here, name))}")
     if kind == "extra_forbidden":
-        allowed = ", ".join(_fields_at(model, error["loc"][:-1]))
-        return f"is not a field here; allowed are {allowed}"
+        _, around = _place(error["loc"][:-1], model)
+        allowed = ", ".join(around[0].model_fields) if around else ""
+        return FieldError(path(loc), f"is not a field here; allowed are {allowed}")
+    return FieldError(path(loc), _words(error))
+
+
+def _words(error: Any) -> str:
+    kind = error["type"]
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] in _PATTERNS:
         return _PATTERNS[error["ctx"]["pattern"]]
     said: str = error["msg"]
     return _WORDS.get(kind) or said.replace("Input should be", "must be", 1)
 
 
-def _fields_at(model: Any, loc: Sequence[int | str]) -> list[str]:
-    """The fields of the model found on the way that `loc` goes."""
-    here = _model_in(model)
+def _place(loc: Sequence[int | str], model: Any) -> tuple[list[int | str], list[type[BaseModel]]]:
+    """The way without the tags that pydantic puts in where a field chooses among models, and the models at its end."""
+    shown: list[int | str] = []
+    here = _models_in(model)
     for step in loc:
-        if here is not None and isinstance(step, str) and step in here.model_fields:
-            here = _model_in(here.model_fields[step].annotation)
-    return list(here.model_fields) if here is not None else []
+        chosen = [each for each in here if len(here) > 1 and step in _literals(each)]
+        if chosen:
+            here = chosen
+            continue
+        shown.append(step)
+        if isinstance(step, str):
+            here = [found for each in here[:1] for found in _models_in(_annotation(each, step))]
+    return shown, here
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model inside `X | None`, `tuple[X, ...]`, `Annotated[X, ...]`."""
+def _annotation(model: type[BaseModel], field: str) -> Any:
+    return model.model_fields[field].annotation if field in model.model_fields else None
+
+
+def _tags(models: Sequence[type[BaseModel]], name: str) -> list[str]:
+    return [str(value) for each in models for value in get_args(_annotation(each, name))]
+
+
+def _literals(model: type[BaseModel]) -> set[Any]:
+    annotations = [each.annotation for each in model.model_fields.values()]
+    return {value for each in annotations if get_origin(each) is Literal for value in get_args(each)}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models inside `X | None`, `tuple[X, ...]`, `Annotated[X | Y, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and get_origin(annotation) is None:
-        return annotation
+        return [annotation]
     inside = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
-    return next((found for each in inside if (found := _model_in(each)) is not None), None)
+    return [found for each in inside for found in _models_in(each)]

@@ -40,9 +40,11 @@ HEADERS = frozenset(
     }
 )
 """What expressions may read. Never a credential, a cookie, a key or a signature: those must not reach a payload."""
-HIDDEN_QUERY = frozenset({"code"})
-"""The Functions host's key: not the caller's data."""
+HIDDEN_QUERY = frozenset({"code", "wait"})
+"""The Functions host's key, and how long the caller waits: not the caller's data."""
 FORM_FIELDS = 1000
+MOST_SEEN_BYTES = 24 * 1024
+"""Of headers and query: they are kept in one column of a row, which JSON's escapes must not make too small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,39 @@ class Request:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What expressions and receipts see of a request beside its body: no credential, no signature."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        both = (self.headers, self.query)
+        return sum(len(name.encode()) + len(value.encode()) for each in both for name, value in each.items())
+
+
+def seen(request: Request, *, hidden_header: str | None = None, hidden_query: str | None = None) -> Seen:
+    """Headers by allow-list and the query without keys; and without those that the source's verification names."""
+    headers = {
+        name: _whole(value) for name, value in request.headers.items() if name in HEADERS and name != hidden_header
+    }
+    query = {
+        _whole(name): _whole(value)
+        for name, value in request.query.items()
+        if name not in HIDDEN_QUERY and name != hidden_query
+    }
+    return Seen(headers, query)
+
+
 def body_document(request: Request, max_bytes: int) -> bytes:
     """The body as JSON text.
 
     JSON as it came, once it has been read strictly; a form as an object; text as `{"text"}`; anything else as
-    `{"content_type", "base64"}`; no body as `{}`. Raises `LengthRequired`, `UnsupportedBody`, `TooLarge`, `Invalid`.
+    `{"content_type", "base64"}`; no body as `{}`. Raises `UnsupportedBody`, `TooLarge`, `Invalid`.
     """
-    _check_transfer(request, max_bytes)
     if not request.body:
         return b"{}"
     content_type = Message()
@@ -76,15 +104,18 @@ def body_document(request: Request, max_bytes: int) -> bytes:
     return document
 
 
-def expression_document(request: Request, body: bytes) -> bytes:
+def expression_document(told: Seen, body: bytes) -> bytes:
     """`{body, headers, query}` as JSON text, the body put in as it is."""
-    headers: dict[str, JsonValue] = {name: value for name, value in request.headers.items() if name in HEADERS}
-    query: dict[str, JsonValue] = {name: value for name, value in request.query.items() if name not in HIDDEN_QUERY}
+    headers: dict[str, JsonValue] = dict(told.headers)
+    query: dict[str, JsonValue] = dict(told.query)
     rest = strict_json.write({"headers": headers, "query": query})
     return b'{"body":' + body + b"," + rest[1:]
 
 
-def _check_transfer(request: Request, max_bytes: int) -> None:
+def check_transfer(request: Request, told: Seen, max_bytes: int) -> None:
+    """Raises `LengthRequired`, `UnsupportedBody`, `TooLarge`: it can be refused before anybody looks inside."""
+    if told.size > MOST_SEEN_BYTES:
+        raise TooLarge(f"headers and query are {told.size} bytes; at most {MOST_SEEN_BYTES} are taken")
     if "transfer-encoding" in request.headers and "content-length" not in request.headers:
         raise LengthRequired
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -92,6 +123,11 @@ def _check_transfer(request: Request, max_bytes: int) -> None:
         raise UnsupportedBody(f"a body encoded as {encoding[:40]} is not taken: send it without Content-Encoding")
     if len(request.body) > max_bytes:
         raise TooLarge(f"the body is {len(request.body)} bytes; at most {max_bytes} are taken")
+
+
+def _whole(text: str) -> str:
+    """Without halves of surrogate pairs, which no JSON can hold."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _document(kind: str, charset: str, body: bytes) -> Any:

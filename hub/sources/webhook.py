@@ -1,160 +1,197 @@
-"""Webhooks: a request to an unguessable address fires its source's event types."""
+"""Webhooks: a request to an unguessable address fires its source's event types.
+
+The stages, in this order: key, method and size, network, verification, deduplication, limit, mapping. Each may refuse;
+from the key on, whatever happens leaves a receipt.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import hmac
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Final
 
 from hub.configure.copy import ConfigurationCopy
-from hub.errors import Gone, Invalid, Missing, NotFound, Unavailable
+from hub.errors import BadSecret, FieldError, Gone, Invalid, Missing, NotAllowed, NotFound, Unavailable, Unverified
 from hub.life.context import LifeContext
-from hub.life.create import Creator, NewEvent
-from hub.model.configuration import EventType, Source, SourceKind
+from hub.model.configuration import WebhookSource
 from hub.model.event import Event
+from hub.model.receipt import Line
 from hub.model.snapshot import Snapshot
-from hub.rules import ids, strict_json
-from hub.rules.tracing import correlation_id_of, traceparent_of
+from hub.model.verification import Slack, Verification
+from hub.rules import ids
+from hub.rules.callers import FrontEnd, address_of, within
 from hub.rules.waiting import in_force
-from hub.signing import Signer
-from hub.sources.request import Request, body_document, expression_document
+from hub.secrets.port import Secrets
+from hub.sources.arrival import Arrival, Taken, take
+from hub.sources.deduplication import Deduplication, Known, repeated
+from hub.sources.firing import Firing
+from hub.sources.receipts import Receipts
+from hub.sources.refusal_limit import RefusalLimit
+from hub.sources.request import Request, check_transfer, seen
+from hub.sources.verify import credential_header, credential_query, slack, verify
 
-STATUS_VALID = timedelta(days=7)
-_LARGE_BODY = 64 * 1024
-"""Above it a body is read off the event loop: 4 MiB of JSON would hold it up for tens of milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of the request for one of the source's event types."""
-
-    event_type: str
-    event: Event | None
-    reason: str | None
-    """Why it was not fired."""
+MOST_WAIT_SECONDS: Final = 100
+_WAIT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")
+_OWN_FAULT: Final = (Invalid, NotAllowed, NotFound, Unverified)
+"""Refusals for what the caller did, which it may not do without end."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
-    """Whether an event type is fired, with which payload, or why not."""
+class Accepted:
+    """What the caller is told."""
 
-    event_type: str
-    fires: EventType | None
-    payload: bytes = b""
-    reason: str | None = None
+    receipt_id: str
+    lines: Sequence[Line] = ()
+    event: Event | None = None
+    """The first that was fired, perhaps by an earlier delivery; None: none, or retention has removed it."""
+    duplicate: bool = False
+    challenge: str | None = None
+    """It was no event, but a question, which this answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What the stages work with."""
+
+    receipts: Receipts
+    refusals: RefusalLimit
+    secrets: Secrets
+    deduplication: Deduplication
+    firing: Firing
+    front_end: FrontEnd | None
+    """Who tells callers' addresses; None: nobody is believed."""
 
 
 class Webhooks:
-    """Takes webhook requests, and tells their callers how it went."""
+    """Takes webhook requests."""
 
-    def __init__(
-        self, context: LifeContext, creator: Creator, configuration: ConfigurationCopy, status_signer: Signer
-    ) -> None:
+    def __init__(self, context: LifeContext, configuration: ConfigurationCopy, stages: Stages) -> None:
         self._life = context
-        self._creator = creator
         self._configuration = configuration
-        self._signer = status_signer
+        self._stages = stages
 
-    async def receive(self, key: str, request: Request) -> list[Verdict]:
+    async def receive(self, key: str, request: Request) -> Accepted:
         """Fire what this request fires; all of it is durable when this returns.
 
-        Raises `NotFound` (no such address), `Gone` (switched off), `TooLarge`, `Invalid`, `Unavailable` and what
-        `body_document` raises.
+        Raises `NotFound` (no such address), and what refuses it: `Gone`, `Unavailable`, `Invalid` and its kinds,
+        `NotAllowed`, `Unverified`, `TooMany`.
         """
-        source, snapshot = await self._source(key, request.method)
-        limit = min(source.max_body or self._life.terms.max_payload, self._life.terms.max_payload)
-        body = await _off_loop_if_large(request, limit)
-        # All are decided before any is created: then only storage can fail between the first event and the last.
-        decisions = [await self._decide(name, snapshot, request, body) for name in source.event_types]
-        return [await self._fire(decision, source, request) for decision in decisions]
-
-    async def status(self, event_id: str, token: str) -> Event:
-        """The event that a status address is about. Raises `NotFound` for one that is not, or no longer, good."""
+        source, snapshot = await self._source(key)
+        arrival = self._arrival(source, snapshot, request)
         try:
-            signed_id, expires = self._signer.read(token).decode().split(" ")
-            good = hmac.compare_digest(signed_id, ids.check(event_id))
-            if good and self._life.clock.now() < datetime.fromisoformat(expires):
-                return (await self._life.events.get(signed_id)).event
-        except (Invalid, ValueError, Missing):
-            pass
-        raise NotFound
+            return await self._pass(arrival)
+        except Exception as error:
+            # Before anything that waits: who guesses in parallel must find it spent.
+            if isinstance(error, _OWN_FAULT):
+                self._stages.refusals.spend(source.name, arrival.caller, arrival.at)
+            await self._stages.receipts.refused(arrival, error)
+            if isinstance(error, BadSecret):  # why is for the receipt: callers are not told of secrets
+                raise Unavailable("this webhook cannot verify its callers at the moment; try again later") from error
+            raise
 
-    def status_token(self, event_id: str) -> str:
-        """What makes a status address good, for seven days."""
-        expires = (self._life.clock.now() + STATUS_VALID).isoformat(timespec="seconds")
-        return self._signer.sign(f"{event_id} {expires}".encode())
-
-    async def _source(self, key: str, method: str) -> tuple[Source, Snapshot]:
+    async def _source(self, key: str) -> tuple[WebhookSource, Snapshot]:
         configuration = await self._configuration.configuration()
         found = configuration.credentials.webhook_keys.get(key)
         if found is None:  # it may have been made a moment ago, by another process
             configuration = await self._configuration.news()
             found = configuration.credentials.webhook_keys.get(key)
-        now = self._life.clock.now()
-        if found is None or (found.until is not None and now >= found.until):
+        if found is None or (found.until is not None and self._life.clock.now() >= found.until):
             raise NotFound
         source = configuration.snapshot.source(found.source)
-        if source is None or method not in source.methods:
+        if not isinstance(source, WebhookSource):
+            raise NotFound
+        return source, configuration.snapshot
+
+    def _arrival(self, source: WebhookSource, snapshot: Snapshot, request: Request) -> Arrival:
+        now, verification = self._life.now(), source.verify
+        hidden = {"hidden_header": credential_header(verification), "hidden_query": credential_query(verification)}
+        return Arrival(
+            id=ids.new(now, self._life.randomness(), self._life.terms.shards),
+            at=now,
+            source=source,
+            snapshot=snapshot,
+            request=request,
+            seen=seen(request, **hidden),
+            caller=address_of(self._stages.front_end, request.headers),
+        )
+
+    async def _pass(self, arrival: Arrival) -> Accepted:
+        """Through all stages."""
+        self._check_open(arrival)
+        limit = min(arrival.source.max_body or self._life.terms.max_payload, self._life.terms.max_payload)
+        check_transfer(arrival.request, arrival.seen, limit)
+        wait_of(arrival.request)
+        if arrival.source.networks and not within(arrival.caller, arrival.source.networks):
+            raise NotAllowed("callers from this network are not heard here")
+        await self._verify(arrival)
+        challenge = slack.challenge(arrival.request) if isinstance(arrival.source.verify, Slack) else None
+        if challenge is not None:
+            await self._stages.receipts.challenged(arrival)
+            return Accepted(arrival.id, challenge=challenge)
+        taken = await take(arrival, limit)
+        known = await self._stages.deduplication.meet(taken)
+        if known.receipt_id is not None:
+            return await self._repeated(taken, known.receipt_id, known.lines)
+        # The source's rate is asked for here: a repeated delivery takes nothing of it, and what it refuses is not
+        # mapped. The row of a delivery that it refuses stays open, so that the next try is let in.
+        return await self._fire(taken, known)
+
+    def _check_open(self, arrival: Arrival) -> None:
+        source = arrival.source
+        if arrival.request.method not in source.methods:
             raise NotFound
         if not source.enabled:
             raise Gone("this webhook is switched off")
-        if in_force(source.pause, now):
+        if in_force(source.pause, arrival.at):
             raise Unavailable("this webhook is paused; try again later")
-        return source, configuration.snapshot
 
-    async def _decide(self, name: str, snapshot: Snapshot, request: Request, body: bytes) -> _Decision:
-        event_type = snapshot.event_type(name)
-        reason = _cannot_fire(event_type)
-        if event_type is None or reason is not None:
-            return _Decision(name, None, reason=reason)
+    async def _verify(self, arrival: Arrival) -> None:
+        secrets = await self._values(arrival.source.verify)
+        # From here on nothing waits: nobody slips in between looking whether this address may try and its refusal.
+        self._stages.refusals.check(arrival.source.name, arrival.caller, arrival.at)
+        verify(arrival.source.verify, secrets, arrival.request, arrival.at)
+
+    async def _values(self, settings: Verification) -> list[str]:
+        """The values of the secrets; one of two may be gone, once a rotation is over. Raises `BadSecret`."""
+        values: list[str] = []
+        for name in settings.secret_names:
+            try:
+                values.append((await self._stages.secrets.get(name)).value)
+            except Missing:
+                continue
+        if settings.secret_names and not values:
+            raise BadSecret(f"no secret {' or '.join(settings.secret_names)} can be read")
+        return values
+
+    async def _fire(self, taken: Taken, known: Known) -> Accepted:
+        if known.met is None:
+            fired = await self._stages.firing.fire(known.noted(taken))
+            return Accepted(fired.receipt_id, fired.lines, fired.event)
+        fired = await self._stages.firing.fire(taken, known.met.event_id)
+        if fired.event is None:
+            return Accepted(fired.receipt_id, fired.lines)  # its row stays open: sent again, it is asked again
+        await self._stages.deduplication.finish(known.met, fired.receipt_id, fired.lines)
+        if not fired.new:  # the same delivery is under way elsewhere, or was before a crash
+            return await self._repeated(taken, fired.receipt_id, repeated(fired.lines))
+        return Accepted(fired.receipt_id, fired.lines, fired.event)
+
+    async def _repeated(self, taken: Taken, first: str, lines: Sequence[Line]) -> Accepted:
+        await self._stages.receipts.duplicate(taken, lines, first)
+        event_id = next(line.event_id for line in lines if line.event_id is not None)
         try:
-            payload = await self._payload(event_type, request, body)
-        except Invalid as error:
-            return _Decision(event_type.name, None, reason=str(error))
-        if payload is None:
-            return _Decision(event_type.name, None, reason="filtered out")
-        return _Decision(event_type.name, event_type, payload)
-
-    async def _fire(self, decision: _Decision, source: Source, request: Request) -> Verdict:
-        if decision.fires is None:
-            return Verdict(decision.event_type, None, decision.reason)
-        event = await self._creator.create(
-            NewEvent(
-                event_type=decision.fires,
-                source_kind=SourceKind.WEBHOOK,
-                payload=decision.payload,
-                source=source.name,
-                traceparent=traceparent_of(request.headers, self._life.randomness()),
-                correlation_id=correlation_id_of(request.headers),
-            )
-        )
-        return Verdict(decision.event_type, event, None)
-
-    async def _payload(self, event_type: EventType, request: Request, body: bytes) -> bytes | None:
-        """The payload, or None when the filter says no."""
-        expressions = [each for each in (event_type.filter, event_type.payload) if each is not None]
-        if not expressions:
-            return body
-        values = await self._life.evaluator.evaluate_all(expressions, expression_document(request, body))
-        if event_type.filter is not None and (values[0] is None or values[0] is False):
-            return None
-        if event_type.payload is None:
-            return body
-        return strict_json.encode_bounded(values[-1], self._life.terms.max_payload)
+            event = (await self._life.events.get(event_id)).event
+        except Missing:
+            event = None  # retention has removed it
+        return Accepted(taken.arrival.id, lines, event, duplicate=True)
 
 
-def _cannot_fire(event_type: EventType | None) -> str | None:
-    if event_type is None:
-        return "there is no such event type any more"
-    if not event_type.enabled:
-        return "the event type is disabled"
-    if SourceKind.WEBHOOK not in event_type.sources:
-        return "the event type may not be fired by a webhook"
-    return None
-
-
-async def _off_loop_if_large(request: Request, limit: int) -> bytes:
-    if len(request.body) <= _LARGE_BODY:
-        return body_document(request, limit)
-    return await asyncio.to_thread(body_document, request, limit)
+def wait_of(request: Request) -> float:
+    """How many seconds the caller wants to wait for its event's end. Raises `Invalid`."""
+    text = request.query.get("wait", "")
+    if not text:
+        return 0
+    if not _WAIT.fullmatch(text) or float(text) > MOST_WAIT_SECONDS:
+        what = f"is a number of seconds from 0 to {MOST_WAIT_SECONDS}"
+        raise Invalid(f"wait {what}", [FieldError("wait", what)])
+    return float(text)

@@ -48,7 +48,11 @@ _TEXT = (
     "root_id",
     "traceparent",
     "correlation_id",
+    "receipt_id",
+    "receipt_of",
+    "replay_of",
 )
+_BYTES = ("receipt",)
 _TIMES = (
     "created_at",
     "not_before",
@@ -59,7 +63,8 @@ _TIMES = (
     "watched_until",
 )
 _PLAIN = ("attempt", "failures", "lost", "confirmed", "confirm", "depth", "hints")
-_CONTENTS = ("payload", "result_data")
+_AS_STORED = ("id", *_TEXT, *_BYTES, *_PLAIN)
+_CONTENTS = ("payload", "result_data", "receipt_body")
 
 
 class UnknownFormat(NexomaticError):
@@ -85,7 +90,7 @@ def encode_event(event: Event) -> dict[str, Value]:
         OPEN: not event.settled,
         "source_kind": event.source_kind.value,
     }
-    for name in (*_TEXT, *_TIMES, *_PLAIN, *_CONTENTS):
+    for name in (*_TEXT, *_BYTES, *_TIMES, *_PLAIN, *_CONTENTS):
         value = getattr(event, name)
         if value is not None:
             columns.update(_column(name, value))
@@ -118,12 +123,12 @@ def encode_changes(changes: Changes) -> dict[str, Value]:
 def decode_event(values: Values) -> Event:
     """The event a row holds. Raises `UnknownFormat`."""
     check_format(values.get("format"))
-    fields: dict[str, Any] = {name: values[name] for name in ("id", *_TEXT, *_PLAIN) if values.get(name, "") != ""}
+    fields: dict[str, Any] = {name: values[name] for name in _AS_STORED if values.get(name, "") != ""}
     for name in _TIMES:
         if values.get(name, "") != "":
             fields[name] = time_of_text(str(values[name]))
     for name in _CONTENTS:
-        content = _content(name, values)
+        content = content_of(name, values)
         if content is not None:
             fields[name] = content
     return Event.model_construct(
@@ -170,16 +175,24 @@ def _column(name: str, value: object) -> Mapping[str, Value]:
     if isinstance(value, datetime):
         return {name: text_of_time(value)}
     if isinstance(value, Content):
-        # Both columns every time: a merge must not leave the blob of an older result beside new inline data.
-        return {name: value.inline or b"", f"{name}_blob": value.blob or "", f"{name}_size": value.size}
+        return content_columns(name, value)
     if isinstance(value, State):
         return {name: value.value}
-    if isinstance(value, str | int | bool):
+    if isinstance(value, str | int | bool | bytes):
         return {name: value}
     raise TypeError(f"{name} has no column for a {type(value).__name__}")
 
 
-def _content(name: str, values: Values) -> Content | None:
+def content_columns(name: str, content: Content) -> Mapping[str, Value]:
+    """The columns of a content.
+
+    All of them every time: a merge must not leave the blob of an older result beside new inline data.
+    """
+    return {name: content.inline or b"", f"{name}_blob": content.blob or "", f"{name}_size": content.size}
+
+
+def content_of(name: str, values: Values) -> Content | None:
+    """The content that these columns hold; None: there is none."""
     size = values.get(f"{name}_size")
     if not isinstance(size, int):
         return None

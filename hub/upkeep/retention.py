@@ -56,6 +56,7 @@ class Retention:
         await self._life.logs.remove(event.id)
         await self._life.contents.remove(keys.PAYLOADS, event.payload)
         await self._life.contents.remove(keys.RESULTS, event.result_data)
+        await self._life.contents.remove(keys.REQUESTS, event.receipt_body)
         with suppress(Changed, Missing):
             await self._life.events.delete(event.id, stored.etag)
             return True

@@ -19,6 +19,7 @@ from hub.storage.ports import Tables
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
+from hub.upkeep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Upkeep:
         retention: Retention,
         stats: StatsBook,
         secrets: SecretTidying,
+        sweep: Sweep,
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -47,6 +49,7 @@ class Upkeep:
         self._retention = retention
         self._stats = stats
         self._secrets = secrets
+        self._sweep = sweep
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
         self.degraded = False
@@ -62,6 +65,7 @@ class Upkeep:
         await self._retention.step()
         await self._stats.roll()
         await self._secrets.step()
+        await self._sweep.step()
 
     async def reconcile(self) -> int:
         """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""

@@ -198,7 +198,7 @@ class TestRefusals:
         ({"event_types": ["GO", "go"]}, "event_types[1]", "there already"),
         ({"event_types": []}, "event_types", "at least 1"),
         ({"methods": ["GET"]}, "methods[0]", "must be 'POST' or 'PUT'"),
-        ({"verify": {"preset": "github"}}, "verify.preset", "must be 'none'"),
+        ({"event_types": ["GO"] * 51}, "event_types", "at most 50"),
         ({"kind": "EMAIL"}, "kind", "WEBHOOK"),
         ({"key": "abc"}, "key", "is not a field here"),
         ({"pause": {"until": "2030-01-01T00:00:00"}}, "pause.until", "offset from UTC"),

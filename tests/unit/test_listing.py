@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.life import listing
+from hub.life import newest_first
 from hub.life.listing import Wanted
 from hub.model.configuration import SourceKind
 from hub.model.event import Content, Event, State
@@ -45,19 +45,19 @@ async def test_newest_first_over_hours_and_shards(book: Book, shards: int, limit
 async def test_shards_of_one_hour_are_merged_when_none_is_read_to_its_end(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_FIRST_ROWS", 6)
-    monkeypatch.setattr(listing, "_FEWEST", 2)
+    monkeypatch.setattr(newest_first, "FIRST_ROWS", 6)
+    monkeypatch.setattr(newest_first, "FEWEST", 2)
     made = [await book.add(BEGIN + timedelta(seconds=number), 3) for number in range(50)]
     assert await book.all() == sorted((each.id for each in made), reverse=True)
 
 
 async def test_an_index_that_is_longer_than_a_page(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    newest_first = book.partitions.newest_first
+    unbounded = book.partitions.newest_first
 
     async def short(**bounds: object) -> object:
-        return (await newest_first(**bounds))[:10]  # type: ignore[arg-type]
+        return (await unbounded(**bounds))[:10]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(listing, "_PAGE", 10)
+    monkeypatch.setattr(newest_first, "PAGE", 10)
     monkeypatch.setattr(book.partitions, "newest_first", short)
     made = [await book.add(BEGIN - timedelta(minutes=11 * number), 4) for number in range(80)]
     assert await book.all(limit=100) == sorted((each.id for each in made), reverse=True)
@@ -68,7 +68,7 @@ async def test_reads_about_two_thousand_rows_and_says_how_far_it_came(book: Book
     oldest = await book.add(BEGIN - HOUR, event_type="RARE")
     page = await book.listing.page(Wanted(event_type="rare"))
     assert page.items == []
-    assert page.reached == made[2300 - listing.MOST_ROWS].id
+    assert page.reached == made[2300 - newest_first.MOST_ROWS].id
     rest = await book.listing.page(Wanted(event_type="rare"), after=page.reached)
     assert [each.id for each in rest.items] == [oldest.id]
     assert rest.reached is None

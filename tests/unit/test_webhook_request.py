@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hub.errors import Invalid, LengthRequired, TooLarge, UnsupportedBody
-from hub.sources.request import FORM_FIELDS, Request, body_document, expression_document
+from hub.sources.request import FORM_FIELDS, Request, body_document, check_transfer, expression_document, seen
 
 LIMIT = 1000
 
@@ -16,6 +16,11 @@ def request(body: bytes = b"", content_type: str | None = None, **headers: str) 
     if content_type is not None:
         names["content-type"] = content_type
     return Request("POST", names, {"code": "host-key", "x": "1,2"}, body)
+
+
+def checked_body(of: Request, limit: int) -> bytes:
+    check_transfer(of, seen(of), limit)
+    return body_document(of, limit)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_json_goes_on_as_it_came() -> None:
 def test_what_cannot_be_taken_is_refused_with_words(refused: Request, error: type[Exception], words: str) -> None:
     limit = 10_000 if b"&" in refused.body else LIMIT
     with pytest.raises(error, match=words):
-        body_document(refused, limit)
+        checked_body(refused, limit)
 
 
 def test_expressions_see_no_credential() -> None:
@@ -73,8 +78,8 @@ def test_expressions_see_no_credential() -> None:
         "x_ms_client_principal": "s3cret",
         "x_hub_signature_256": "s3cret",
     }
-    seen = expression_document(request(b"[]", "application/json", x_github_event="push", **secret), b"[]")
-    assert json.loads(seen) == {
+    told = seen(request(b"[]", "application/json", x_github_event="push", **secret))
+    assert json.loads(expression_document(told, b"[]")) == {
         "body": [],
         "headers": {"content-type": "application/json", "x-github-event": "push"},
         "query": {"x": "1,2"},

@@ -1,0 +1,58 @@
+"""`/api/sources/{name}/receipts`: what became of a webhook's requests, and replaying one."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from hub.api import cursors
+from hub.api.cursors import Cursor, Limit
+from hub.api.security import Desk, GuardedRoute
+from hub.api.services import Services
+from hub.api.views import ReceiptLine, ReceiptList, ReceiptView, Replayed
+from hub.errors import NotFound
+from hub.model.configuration import Kind, WebhookSource
+from hub.rules import ids
+
+router = APIRouter(route_class=GuardedRoute, tags=["receipts"])
+
+
+@router.get("/api/sources/{name}/receipts")
+async def list_receipts(desk: Desk, name: str, cursor: Cursor = None, limit: Limit = 50) -> ReceiptList:
+    """What became of a webhook's requests, the newest first."""
+    source = await _webhook(desk, name)
+    kind = f"receipts/{source.name.casefold()}"
+    page = await desk.sources.receipt_list.page(
+        source.name, after=cursors.read(desk.cursors, kind, cursor), limit=limit
+    )
+    reached = page.reached
+    return ReceiptList(
+        items=[ReceiptView.of(each) for each in page.items],
+        cursor=cursors.issue(desk.cursors, kind, reached) if reached else None,
+        searched_to=ids.time_of(reached) if reached else None,
+    )
+
+
+@router.get("/api/sources/{name}/receipts/{id}")
+async def read_receipt(desk: Desk, name: str, id: str) -> ReceiptView:  # noqa: A002 - the name in the address
+    """What became of one request."""
+    source = await _webhook(desk, name)
+    return ReceiptView.of(await desk.sources.receipt_list.get(source.name, ids.check(id)))
+
+
+@router.post("/api/sources/{name}/receipts/{id}/replay", status_code=201)
+async def replay_receipt(desk: Desk, response: Response, name: str, id: str) -> Replayed:  # noqa: A002
+    """Map a request again, under today's configuration: what it fires are new events."""
+    source = await _webhook(desk, name)
+    fired = await desk.sources.replays.replay(source.name, ids.check(id))
+    response.headers["Location"] = f"/api/sources/{source.name}/receipts/{fired.receipt_id}"
+    event_id = fired.event.id if fired.event is not None else None
+    return Replayed(
+        receipt_id=fired.receipt_id, event_id=event_id, event_types=[ReceiptLine.of(each) for each in fired.lines]
+    )
+
+
+async def _webhook(desk: Services, name: str) -> WebhookSource:
+    source = (await desk.resources.get(Kind.SOURCE, name)).model
+    if not isinstance(source, WebhookSource):
+        raise NotFound(f"the source {name} is no webhook: only those have receipts")
+    return source

@@ -1,0 +1,83 @@
+"""What a webhook must say beyond its shape: verification, deduplication, networks. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final
+
+from hub.errors import FieldError, Invalid
+from hub.model.configuration import WebhookSource
+from hub.model.verification import BODY, TIMESTAMP, Dedupe, GenericHmac, NoVerification, Shared, Verification
+from hub.rules import expressions
+
+TAKEN_QUERY: Final = frozenset({"code", "wait"})
+"""The Functions host's key, and how long a caller waits: no names for a secret."""
+
+
+def check_webhook(document: WebhookSource, *, front_end: bool) -> Iterator[FieldError]:
+    """Everything that is wrong with it. `front_end`: a setting names who tells the hub its callers' addresses."""
+    yield from _verification(document.verify)
+    if document.dedupe is not None:
+        yield from _dedupe(document.dedupe)
+    yield from _networks(document.networks, front_end)
+
+
+def _verification(verify: Verification) -> Iterator[FieldError]:
+    if isinstance(verify, NoVerification):
+        return
+    if verify.previous_secret is not None and verify.previous_secret.casefold() == verify.secret.casefold():
+        yield FieldError("verify.previous_secret", "is the same as secret; null is allowed, or another secret")
+    if isinstance(verify, Shared):
+        yield from _shared(verify)
+    elif isinstance(verify, GenericHmac):
+        yield from _signed(verify)
+
+
+def _shared(verify: Shared) -> Iterator[FieldError]:
+    if (verify.header is None) == (verify.query is None):
+        yield FieldError("verify.header", "give header or query, one of the two: where the secret is sent")
+    if verify.query is not None and verify.query.casefold() in TAKEN_QUERY:
+        yield FieldError("verify.query", f"cannot be {' or '.join(sorted(TAKEN_QUERY))}, which mean something else")
+
+
+def _signed(verify: GenericHmac) -> Iterator[FieldError]:
+    rest = verify.signs.replace(BODY, "").replace(TIMESTAMP, "")
+    if verify.signs.count(BODY) != 1 or verify.signs.count(TIMESTAMP) > 1 or "{" in rest or "}" in rest:
+        what = f"holds {BODY} once, {TIMESTAMP} at most once, and no other braces, such as {TIMESTAMP}.{BODY}"
+        yield FieldError("verify.signs", what)
+    if TIMESTAMP in verify.signs and verify.timestamp_header is None:
+        yield FieldError("verify.timestamp_header", f"is needed: signs holds {TIMESTAMP}")
+    if TIMESTAMP not in verify.signs and verify.timestamp_header is not None:
+        what = f"does not hold {TIMESTAMP}: a timestamp that is not signed proves nothing"
+        yield FieldError("verify.signs", what)
+
+
+def _dedupe(dedupe: Dedupe) -> Iterator[FieldError]:
+    if (dedupe.header is None) == (dedupe.path is None):
+        yield FieldError("dedupe.header", "give header or path, one of the two: what tells deliveries apart")
+    if dedupe.path is not None:
+        try:
+            expressions.check(dedupe.path)
+        except Invalid as error:
+            yield FieldError("dedupe.path", str(error))
+
+
+def _networks(networks: tuple[str, ...], front_end: bool) -> Iterator[FieldError]:
+    if networks and not front_end:
+        what = (
+            "needs the setting NEXOMATIC_FRONT_END: without it the hub does not know who calls, "
+            "because every header could be the caller's own; an empty list is allowed"
+        )
+        yield FieldError("networks", what)
+    seen: set[object] = set()
+    for index, text in enumerate(networks):
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            what = "is no network: 192.0.2.0/24, 2001:db8::/32 or a single address is allowed"
+            yield FieldError(f"networks[{index}]", what)
+            continue
+        if network in seen:
+            yield FieldError(f"networks[{index}]", "is there already")
+        seen.add(network)

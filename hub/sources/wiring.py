@@ -1,0 +1,72 @@
+"""Puts together what takes webhook requests and shows their receipts: one of each per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hub.configure.copy import ConfigurationCopy
+from hub.life.context import LifeContext
+from hub.life.create import Creator
+from hub.rules.callers import FrontEnd
+from hub.secrets.port import Secrets
+from hub.signing import Signer
+from hub.sources.deduplication import Deduplication
+from hub.sources.firing import Firing
+from hub.sources.receipt_list import ReceiptList
+from hub.sources.receipts import Receipts
+from hub.sources.refusal_limit import RefusalLimit
+from hub.sources.replay import Replays
+from hub.sources.status import Statuses
+from hub.sources.webhook import Stages, Webhooks
+from hub.storage.delivery_rows import DeliveryRows
+from hub.storage.event_receipts import EventReceipts
+from hub.storage.ports import Tables
+from hub.storage.receipt_rows import ReceiptRows
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the settings, and the layers above, say."""
+
+    front_end: FrontEnd | None
+    keep_receipts: timedelta
+    status_signer: Signer
+    status_of: Callable[[BaseException], int]
+    """What an error is answered with over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The use cases of webhooks."""
+
+    webhooks: Webhooks
+    statuses: Statuses
+    receipts: Receipts
+    receipt_list: ReceiptList
+    replays: Replays
+
+
+def build_sources(
+    context: LifeContext,
+    creator: Creator,
+    configuration: ConfigurationCopy,
+    secrets: Secrets,
+    tables: Tables,
+    told: Surroundings,
+) -> Sources:
+    """All of them, over one storage. Reads and writes nothing yet."""
+    rows = ReceiptRows(tables)
+    receipts = Receipts(context, rows, told.status_of)
+    firing = Firing(context, creator, receipts)
+    receipt_list = ReceiptList(context, rows, EventReceipts(tables), told.keep_receipts)
+    deduplication = Deduplication(context, DeliveryRows(tables))
+    stages = Stages(receipts, RefusalLimit(), secrets, deduplication, firing, told.front_end)
+    return Sources(
+        webhooks=Webhooks(context, configuration, stages),
+        statuses=Statuses(context, told.status_signer),
+        receipts=receipts,
+        receipt_list=receipt_list,
+        replays=Replays(context, configuration.current, receipt_list, firing),
+    )
