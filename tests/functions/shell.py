@@ -169,19 +169,20 @@ class Shell:
 
 
 @asynccontextmanager
-async def opened_shell() -> AsyncIterator[Shell]:
-    """A hub in memory, found by the functions as theirs."""
+async def opened_shell(**options: Any) -> AsyncIterator[Shell]:
+    """A hub in memory, found by the functions as theirs; `options` as in `hub.wiring.Options`."""
     clock = StepClock()
     storage = open_embedded(None, clock)
     numbers = itertools.count(1)
-    options = Options(
+    wired = Options(
         root_key=RootKey(bytes(32)),
         terms=Terms(),
         fleet=Fleet(poll_seconds=0.05),
         public_url=PUBLIC_URL,
         first_admin_token_sha256=hashlib.sha256(FIRST_ADMIN.encode()).hexdigest(),
+        **options,
     )
-    hub = build(options, storage, clock, InlineEvaluator(), lambda: next(numbers) * _SPREAD)
+    hub = build(wired, storage, clock, InlineEvaluator(), lambda: next(numbers) * _SPREAD)
 
     async def opened() -> Hub:
         await storage.prepare()

@@ -161,7 +161,10 @@ async def test_a_key_that_is_written_in_base64_or_hex(shell: Shell, encoding: st
 
 
 async def test_a_secret_that_is_not_there_is_the_hubs_fault_and_not_the_callers(shell: Shell) -> None:
-    path = await shell.configure({"verify": {"preset": "github", "secret": "not-there"}})
+    path = await shell.configure()
+    source = {"name": "hook", "kind": "WEBHOOK", "event_types": ["GO"]}
+    verify = {"preset": "github", "secret": "not-there"}
+    await shell.ok("PUT", "/api/configuration?secrets=later", {"sources": [{**source, "verify": verify}]})
     reply = await send(shell, path, {"x-hub-signature-256": "sha256=" + "0" * 64})
     assert "not-there" not in reply.body.decode()
     assert reply.headers["retry-after"]

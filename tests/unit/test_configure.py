@@ -9,12 +9,16 @@ from typing import Any, Final
 
 import pytest
 
+from hub.configure.checks import check
 from hub.configure.deciding import InUse
 from hub.configure.matching import Match, MustMatch
 from hub.errors import Changed, FieldError, Invalid, NotFound, Rejected, Unavailable
-from hub.model.configuration import Kind
+from hub.model.configuration import Kind, SourceKind, WebhookSource
+from hub.model.verification import GitLab
 from hub.wire import Enrol
 from tests.unit.configuring import ANY, NO_MATCH, Desk, desk_over, opened_desk
+
+HMAC = {"preset": "hmac", "secret": "s", "header": "X-Sig"}
 
 
 @pytest.fixture
@@ -199,6 +203,40 @@ class TestRefusals:
         ({"event_types": []}, "event_types", "at least 1"),
         ({"methods": ["GET"]}, "methods[0]", "must be 'POST' or 'PUT'"),
         ({"event_types": ["GO"] * 51}, "event_types", "at most 50"),
+        ({"verify": {"preset": "github"}}, "verify.secret", "is required"),
+        ({"verify": {"preset": "mail"}}, "verify.preset", "must be one of none, bearer, basic, shared, hmac"),
+        ({"verify": {"secret": "s"}}, "verify.preset", "must be one of none, bearer"),
+        ({"verify": {"preset": "github", "secret": "s_1"}}, "verify.secret", "name of a secret"),
+        ({"verify": {"preset": "github", "secret": "s"}}, "verify.secret", "there is no secret s"),
+        ({"verify": {"preset": "gitlab", "secret": "s", "x": 1}}, "verify.x", "allowed are secret, previous_secret"),
+        (
+            {"verify": {"preset": "stripe", "secret": "s", "tolerance_seconds": 0}},
+            "verify.tolerance_seconds",
+            "greater",
+        ),
+        ({"verify": {"preset": "basic", "secret": "s", "username": "a:b"}}, "verify.username", "no colon"),
+        ({"verify": {"preset": "shared", "secret": "s"}}, "verify.header", "header or query"),
+        (
+            {"verify": {"preset": "shared", "secret": "s", "header": "A", "query": "b"}},
+            "verify.header",
+            "one of the two",
+        ),
+        ({"verify": {"preset": "shared", "secret": "s", "query": "Code"}}, "verify.query", "code or wait"),
+        ({"verify": {"preset": "hmac", "secret": "s"}}, "verify.header", "is required"),
+        ({"verify": {**HMAC, "header": "a b"}}, "verify.header", "name of a header"),
+        ({"verify": {**HMAC, "algorithm": "md5"}}, "verify.algorithm", "'sha1', 'sha256' or 'sha512'"),
+        ({"verify": {**HMAC, "signs": "{timestamp}"}}, "verify.signs", "holds {body} once"),
+        ({"verify": {**HMAC, "signs": "{body}{body}"}}, "verify.signs", "holds {body} once"),
+        ({"verify": {**HMAC, "signs": "{url}{body}"}}, "verify.signs", "no other braces"),
+        ({"verify": {**HMAC, "signs": "{timestamp}.{body}"}}, "verify.timestamp_header", "is needed"),
+        ({"verify": {**HMAC, "timestamp_header": "T"}}, "verify.signs", "not signed proves nothing"),
+        ({"dedupe": {}}, "dedupe.header", "header or path"),
+        ({"dedupe": {"header": "A", "path": "body.id"}}, "dedupe.header", "one of the two"),
+        ({"dedupe": {"path": "body."}}, "dedupe.path", "column"),
+        ({"dedupe": {"header": "A", "hours": 721}}, "dedupe.hours", "less than or equal to 720"),
+        ({"networks": ["192.0.2.0/24"]}, "networks", "NEXOMATIC_FRONT_END"),
+        ({"networks": ["192.0.2.1/24"]}, "networks[0]", "is no network"),
+        ({"networks": ["::/0", "0::/0"]}, "networks[1]", "is there already"),
         ({"kind": "EMAIL"}, "kind", "WEBHOOK"),
         ({"key": "abc"}, "key", "is not a field here"),
         ({"pause": {"until": "2030-01-01T00:00:00"}}, "pause.until", "offset from UTC"),
@@ -211,6 +249,12 @@ class TestRefusals:
         with pytest.raises(Invalid) as caught:
             await desk.webhook("other", **fields)
         assert said in refused(caught)[field]
+
+    async def test_of_a_rotation_to_the_same_secret(self) -> None:
+        verify = GitLab(preset="gitlab", secret="s", previous_secret="S")
+        source = WebhookSource(name="a", kind=SourceKind.WEBHOOK, event_types=("GO",), verify=verify)
+        (problem,) = check(source)
+        assert (problem.field, "the same" in problem.message) == ("verify.previous_secret", True)
 
     async def test_of_sink_types(self, desk: Desk) -> None:
         with pytest.raises(Invalid) as caught:
