@@ -132,6 +132,7 @@ def start_hub(supervisor: Supervisor, place: Place, token: str) -> None:
         **os.environ,
         "NEXOMATIC_HOME": str(place.home),
         "NEXOMATIC_PUBLIC_URL": place.url,
+        "NEXOMATIC_FRONT_END": "x-forwarded-for",  # where our own host writes the caller
         "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest(),
         "FUNCTIONS_WORKER_RUNTIME": "python",
     }

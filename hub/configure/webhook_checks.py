@@ -11,6 +11,8 @@ from hub.model.configuration import WebhookSource
 from hub.model.verification import BODY, TIMESTAMP, Dedupe, GenericHmac, NoVerification, Shared, Verification
 from hub.rules import expressions
 
+TAKEN_HEADERS: Final = frozenset({"content-type", "content-length", "content-encoding", "host", "traceparent"})
+"""What the hub itself reads in a request: no names for a secret."""
 TAKEN_QUERY: Final = frozenset({"code", "wait"})
 """The Functions host's key, and how long a caller waits: no names for a secret."""
 
@@ -28,6 +30,9 @@ def _verification(verify: Verification) -> Iterator[FieldError]:
         return
     if verify.previous_secret is not None and verify.previous_secret.casefold() == verify.secret.casefold():
         yield FieldError("verify.previous_secret", "is the same as secret; null is allowed, or another secret")
+    header = getattr(verify, "header", None)
+    if header is not None and header.lower() in TAKEN_HEADERS:
+        yield FieldError("verify.header", f"cannot be {header}, which means something else")
     if isinstance(verify, Shared):
         yield from _shared(verify)
     elif isinstance(verify, GenericHmac):

@@ -1,11 +1,14 @@
-"""Receipts: what became of each request to a webhook, accepted or refused."""
+"""Receipts: what became of each request to a webhook, accepted or refused.
+
+Dataclasses, not models: one is made for every request, and a model's construction costs as much as all the rest.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-from pydantic import BaseModel, ConfigDict
 
 
 class Verdict(StrEnum):
@@ -48,12 +51,8 @@ class KeptBody(StrEnum):
     """Beside the receipt."""
 
 
-class _Stored(BaseModel):
-    # Ignored, not forbidden: while an update rolls out, the release before reads what the one after has written.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Line(_Stored):
+@dataclass(frozen=True, slots=True)
+class Line:
     """One event type's part in a receipt."""
 
     event_type: str
@@ -63,7 +62,8 @@ class Line(_Stored):
     """Why it was not fired."""
 
 
-class Receipt(_Stored):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
     """One request. Of its headers and query only what expressions may see; never a credential or a signature."""
 
     id: str
@@ -82,8 +82,8 @@ class Receipt(_Stored):
     """Bytes of the body."""
     sha256: str | None = None
     """Of the body, hexadecimal."""
-    headers: dict[str, str] = {}
-    query: dict[str, str] = {}
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
     """Empty when the request was refused: what it holds may be a secret in the wrong place."""
     event_types: tuple[Line, ...] = ()
     body: KeptBody = KeptBody.NOWHERE
@@ -93,5 +93,5 @@ class Receipt(_Stored):
     """The receipt of the delivery that came first."""
     count: int = 1
     """How many requests: more than one only when counted."""
-    counts: dict[str, int] = {}
+    counts: Mapping[str, int] = field(default_factory=dict)
     """Of a counted receipt: how many by status."""

@@ -113,5 +113,4 @@ class Deduplication:
 
 def repeated(lines: Sequence[Line]) -> list[Line]:
     """What is told of each event type when a delivery comes again."""
-    told = {"fate": Fate.DUPLICATE, "reason": EARLIER}
-    return [line.model_copy(update=told) if line.event_id is not None else line for line in lines]
+    return [replace(line, fate=Fate.DUPLICATE, reason=EARLIER) if line.event_id is not None else line for line in lines]

@@ -15,6 +15,7 @@ from hub.rules.tracing import correlation_id_of, traceparent_of
 from hub.sources.arrival import Taken, sha256_of
 from hub.sources.mapping import Decision, decide
 from hub.sources.receipts import Receipts, body_name
+from hub.storage.receipt_codec import encode_receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Firing:
             source=arrival.source.name,
             id=event_id,
             traceparent=plan.traceparent,
-            correlation_id=correlation_id_of(arrival.request.headers),
+            correlation_id=correlation_id_of(arrival.seen.headers),
             receipt_id=plan.receipt_id,
             receipt=self._carried(plan) if decision is plan.carrier else None,
             replay_of=arrival.replay_of,
@@ -123,7 +124,7 @@ class Firing:
         kept = KeptBody.PAYLOAD if is_payload else KeptBody.RECEIPT
         receipt = self._receipts.accepted(plan.taken, plan.receipt_id, plan.lines, kept)
         return CarriedReceipt(
-            receipt=receipt.model_dump_json(exclude_defaults=True).encode(),
+            receipt=encode_receipt(receipt),
             source=arrival.source.name.casefold(),
             body=None if is_payload else arrival.request.body,
             body_name=body_name(plan.receipt_id, plan.taken.sha256),

@@ -28,7 +28,7 @@ class Decision:
 
     def line(self, event_id: str | None = None) -> Line:
         """Its part in the receipt."""
-        return Line.model_construct(event_type=self.event_type, fate=self.fate, event_id=event_id, reason=self.reason)
+        return Line(self.event_type, self.fate, event_id, self.reason)
 
 
 async def decide(life: LifeContext, name: str, snapshot: Snapshot, told: Seen, body: bytes) -> Decision:

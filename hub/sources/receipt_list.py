@@ -16,6 +16,7 @@ from hub.rules import ids
 from hub.rules.partitions import Partition
 from hub.storage import keys
 from hub.storage.event_receipts import EventReceipts
+from hub.storage.receipt_codec import decode_receipt
 from hub.storage.receipt_rows import ReceiptRows, day_of, first_id_of
 
 _NEWEST: Final = "\x7f"
@@ -119,7 +120,7 @@ class ReceiptList:
             raise _gone(receipt_id) from None
         if event.receipt is None or event.receipt_of != source.casefold():
             raise _gone(receipt_id)
-        receipt = Receipt.model_validate_json(event.receipt)
+        receipt = decode_receipt(event.receipt)
         if receipt.body is KeptBody.PAYLOAD:
             return receipt, keys.PAYLOADS, event.payload
         return receipt, keys.REQUESTS, event.receipt_body

@@ -82,11 +82,11 @@ def _receipt(arrival: Arrival, verdict: Verdict, status: int, **told: Any) -> Re
         "method": arrival.request.method,
         "caller": None if arrival.caller is None else str(arrival.caller),
         "size": len(arrival.request.body),
-        "headers": dict(arrival.seen.headers),
-        "query": dict(arrival.seen.query),
+        "headers": arrival.seen.headers,
+        "query": arrival.seen.query,
         "replay_of": arrival.replay_of,
     }
-    return Receipt.model_construct(verdict=verdict, status=status, **{**fields, **told})
+    return Receipt(verdict=verdict, status=status, **{**fields, **told})
 
 
 def body_name(receipt_id: str, sha256: str) -> str:

@@ -7,7 +7,6 @@ to one source never meets another's. There are sixteen partitions, so that upkee
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from hub.model.receipt import Line
 from hub.storage import codec
 from hub.storage.keys import DELIVERIES
 from hub.storage.ports import Delete, Row, Tables, Value
+from hub.storage.receipt_codec import decode_lines, encode_lines
 
 SPREAD = "0123456789abcdef"
 _BATCH = 100
@@ -71,8 +71,7 @@ class DeliveryRows:
 
     async def finish(self, known_by: str, receipt_id: str, lines: Sequence[Line], etag: str) -> None:
         """Note what it fired. Raises `Changed`, `Missing`."""
-        written = [line.model_dump(mode="json", exclude_defaults=True) for line in lines]
-        values: dict[str, Value] = {"receipt_id": receipt_id, "lines": json.dumps(written, ensure_ascii=False).encode()}
+        values: dict[str, Value] = {"receipt_id": receipt_id, "lines": encode_lines(lines)}
         await self._tables.merge(DELIVERIES, known_by[0], known_by, values, etag)
 
     async def page(self, part: str, *, after: str, limit: int) -> list[Old]:
@@ -100,13 +99,11 @@ def _values(delivery: Delivery) -> dict[str, Value]:
 
 def _delivery(row: Row) -> Delivery:
     codec.check_format(row.values["format"])
-    lines = row.values.get("lines", b"[]")
-    assert isinstance(lines, bytes)
     return Delivery(
         at=codec.time_of_text(str(row.values["at"])),
         shard=str(row.values["shard"]),
         expires_at=codec.time_of_text(str(row.values["expires_at"])),
         receipt_id=str(row.values.get("receipt_id", "")) or None,
-        lines=tuple(Line.model_validate(each) for each in json.loads(lines)),
+        lines=decode_lines(row.values.get("lines", b"[]")),
         etag=row.etag,
     )

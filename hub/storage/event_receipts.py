@@ -10,6 +10,7 @@ from hub.rules.partitions import Partition
 from hub.storage import codec
 from hub.storage.keys import EVENTS
 from hub.storage.ports import Tables
+from hub.storage.receipt_codec import decode_receipt
 
 _COLUMNS: Final = ("format", "receipt")
 
@@ -32,4 +33,4 @@ class EventReceipts:
         )
         for row in rows:
             codec.check_format(row.values.get("format"))
-        return [Receipt.model_validate_json(row.values["receipt"]) for row in rows]  # type: ignore[arg-type]  # bytes
+        return [decode_receipt(row.values["receipt"]) for row in rows]

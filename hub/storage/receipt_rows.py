@@ -19,6 +19,7 @@ from hub.rules import ids
 from hub.storage import codec
 from hub.storage.keys import RECEIPTS
 from hub.storage.ports import Delete, Row, Tables, Value
+from hub.storage.receipt_codec import decode_receipt, encode_receipt
 
 SPREAD = "0123456789abcdef"
 """The sixteenths."""
@@ -118,7 +119,7 @@ def _partition(day: int, part: str) -> str:
 def _values(receipt: Receipt, body: Content | None) -> dict[str, Value]:
     values: dict[str, Value] = {
         "format": codec.FORMAT,
-        "receipt": receipt.model_dump_json(exclude_defaults=True).encode(),
+        "receipt": encode_receipt(receipt),
     }
     return values if body is None else {**values, **codec.content_columns("body", body)}
 
@@ -129,4 +130,4 @@ def _stored(row: Row) -> StoredReceipt:
 
 def _receipt(row: Row) -> Receipt:
     codec.check_format(row.values["format"])
-    return Receipt.model_validate_json(row.values["receipt"])  # type: ignore[arg-type]  # bytes, as written above
+    return decode_receipt(row.values["receipt"])

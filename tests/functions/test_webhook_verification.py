@@ -147,6 +147,17 @@ async def test_a_shared_secret_in_the_query_as_azure_monitor_sends_it(shell: She
     assert "not the right one" in await refused(shell, f"{path}?tokenid=%C3%A9", "non-ASCII", {})
 
 
+async def test_the_header_that_a_source_names_for_its_secret_is_nobody_elses_to_see(shell: Shell) -> None:
+    await shell.hub.secrets.put("hook-secret", "s3cret-value")
+    verify = {"preset": "shared", "header": "X-Request-Id", "secret": "hook-secret"}
+    path = await shell.configure({"verify": verify}, payload="headers")
+    reply = await send(shell, path, {"x-request-id": "s3cret-value", "x-event-key": "k"})
+    event = await shell.ok("GET", f"/api/events/{reply.json['event_id']}")
+    assert event["payload"] == {"content-type": "application/json", "x-event-key": "k"}
+    assert event["correlation_id"] is None
+    assert "s3cret-value" not in json.dumps(await last_receipt(shell))
+
+
 @pytest.mark.parametrize(("encoding", "text"), [("base64", "c2VjcmV0IGtleQ=="), ("hex", "736563726574206b6579")])
 async def test_a_key_that_is_written_in_base64_or_hex(shell: Shell, encoding: str, text: str) -> None:
     await shell.hub.secrets.put("hook-secret", text)

@@ -24,7 +24,14 @@ async def report(shell: Shell, credential: str, task: Any, **result: Any) -> Non
     await shell.ok("POST", f"/agent/events/{task['event_id']}/result", body, token=credential)
 
 
-async def test_the_result_itself_at_once_when_the_event_ends_here(shell: Shell) -> None:
+HANGING_SECONDS = 60
+"""Less than what is waited for: whoever is not woken fails."""
+
+
+async def test_the_result_itself_at_once_when_the_event_ends_here(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "FIRST_LOOK_SECONDS", 1000)
     path = await shell.configure()
     credential = await shell.enrol()
     asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {"n": 1}, token=None))
@@ -32,7 +39,7 @@ async def test_the_result_itself_at_once_when_the_event_ends_here(shell: Shell) 
     task = await shell.claim(credential)
     before = shell.hub.storage.operations.by_kind()["table.get"]
     await report(shell, credential, task, state="WARNING", code="7", message="look", data={"rows": [1, 2]})
-    reply: Reply = await asked
+    reply: Reply = await asyncio.wait_for(asked, HANGING_SECONDS)
     assert shell.hub.storage.operations.by_kind()["table.get"] - before == 1  # one look, for the result
     assert reply.status == 200
     answer = reply.json
@@ -59,7 +66,8 @@ async def test_a_large_result_is_answered_whole(shell: Shell) -> None:
     assert (await asked).json["result_data"] == "x" * 100_000
 
 
-async def test_any_end_wakes(shell: Shell) -> None:
+async def test_any_end_wakes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "FIRST_LOOK_SECONDS", 1000)
     path = await shell.configure(queue_timeout_seconds=60)
     for end in ("cancel", "time-out"):
         asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
@@ -70,7 +78,7 @@ async def test_any_end_wakes(shell: Shell) -> None:
         else:
             shell.clock.seconds += 61
             await shell.hub.upkeep.tick()
-        answer = (await asked).json
+        answer = (await asyncio.wait_for(asked, HANGING_SECONDS)).json
         assert answer["state"] == "ERROR"
         assert answer["result_code"] in ("CANCELLED", "QUEUE_TIMEOUT")
 

@@ -116,6 +116,29 @@ async def test_at_whatever_operation_the_first_hub_stops_the_second_delivery_mee
     assert operations >= 6, "the fault has been at every operation"
 
 
+@pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
+async def test_a_receipt_never_names_an_event_that_is_not_there(
+    storage: Storage, clock: ManualClock, hub: Hub, after: bool
+) -> None:
+    key = await configure(hub, {"ONE": {}, "TWO": {"payload": "body.id"}, "THREE": {}})
+    await deliver(hub, key)
+    for number in range(100):
+        engine = Breaking(storage)
+        breaking = hub_over(engine, clock)
+        await breaking.configuration.current()
+        engine.done, engine.at, engine.after, engine.error = 0, number, after, Died
+        with suppress(Died):
+            await deliver(breaking, key)
+        clock.advance(1)
+        there = set(await stored_events(hub))
+        page = await hub.sources.receipt_list.page("hook", after=None, limit=200)
+        for receipt in page.items:
+            assert {line.event_id for line in receipt.event_types} <= there, engine.names
+        if not engine.hit:
+            break
+    assert number >= 6, "the fault has been at every operation"
+
+
 async def test_the_same_delivery_at_two_hubs_at_once(storage: Storage, clock: ManualClock, hub: Hub) -> None:
     key = await configure(hub, TWO, dedupe=DEDUPE)
     hubs = [hub, hub_over(storage, clock), hub_over(storage, clock)]

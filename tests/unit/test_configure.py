@@ -223,6 +223,7 @@ class TestRefusals:
         ),
         ({"verify": {"preset": "shared", "secret": "s", "query": "Code"}}, "verify.query", "code or wait"),
         ({"verify": {"preset": "hmac", "secret": "s"}}, "verify.header", "is required"),
+        ({"verify": {**HMAC, "header": "Traceparent"}}, "verify.header", "means something else"),
         ({"verify": {**HMAC, "header": "a b"}}, "verify.header", "name of a header"),
         ({"verify": {**HMAC, "algorithm": "md5"}}, "verify.algorithm", "'sha1', 'sha256' or 'sha512'"),
         ({"verify": {**HMAC, "signs": "{timestamp}"}}, "verify.signs", "holds {body} once"),
