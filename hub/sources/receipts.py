@@ -5,6 +5,7 @@ An accepted request's receipt lies on an event that it fired and costs nothing. 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -21,6 +22,8 @@ from hub.storage.receipt_rows import ReceiptRows
 log = logging.getLogger(__name__)
 
 _MOST_REASON: Final = 500
+_MOST_SECONDS: Final = 5.0
+"""A caller that is refused, perhaps because storage does not answer, is not kept waiting for its receipt."""
 
 
 class Receipts:
@@ -64,8 +67,9 @@ class Receipts:
         if len(arrival.request.body) <= self._life.terms.max_payload:
             told["sha256"] = await sha256_of(arrival.request.body)
         try:
-            await self._rows.add(_receipt(arrival, Verdict.REFUSED, status, **told))
-        except NexomaticError as failure:
+            async with asyncio.timeout(_MOST_SECONDS):
+                await self._rows.add(_receipt(arrival, Verdict.REFUSED, status, **told))
+        except (NexomaticError, TimeoutError) as failure:
             log.warning("the receipt of a refused request to source %s was not written: %s", source, failure)
 
 
