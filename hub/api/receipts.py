@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 
 from hub.api import cursors
 from hub.api.cursors import Cursor, Limit
+from hub.api.receipt_views import ReceiptLine, ReceiptList, ReceiptView, Replayed
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
-from hub.api.views import ReceiptLine, ReceiptList, ReceiptView, Replayed
 from hub.errors import NotFound
 from hub.model.configuration import Kind, WebhookSource
 from hub.rules import ids

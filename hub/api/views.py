@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from hub.model.configuration import Action, EventType, Name, Runtime, SinkType, SourceKind, WebhookSource
 from hub.model.event import Event, LogLine, Outcome, State
 from hub.model.people import Role
-from hub.model.receipt import Fate, KeptBody, Line, Receipt, Verdict
 from hub.model.sink import SinkState
 from hub.storage.codec import text_of_time
 from hub.storage.event_summaries import Summary
@@ -223,73 +222,6 @@ class Rotate(Asked):
     """How long the old key stays valid; 0 ends every older key at once."""
 
     overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
-
-
-# --- receipts --------------------------------------------------------------------------------------------------------
-
-
-class ReceiptLine(View):
-    """What became of a request for one event type."""
-
-    event_type: str
-    fate: Fate
-    event_id: str | None
-    reason: str | None
-
-    @classmethod
-    def of(cls, line: Line) -> ReceiptLine:
-        return cls(**{name: getattr(line, name) for name in cls.model_fields})
-
-
-class ReceiptView(View):
-    """What became of one request to a webhook; `counted`: of many that were refused within a minute."""
-
-    id: str
-    source: str
-    at: Time
-    verdict: Verdict
-    status: int
-    reason: str | None
-    method: str
-    caller: str | None
-    size: int
-    sha256: str | None
-    headers: dict[str, str]
-    event_types: list[ReceiptLine]
-    event_ids: list[str]
-    replayable: bool
-    """Its body was kept."""
-    replay_of: str | None
-    duplicate_of: str | None
-    count: int
-    counts: dict[str, int]
-
-    @classmethod
-    def of(cls, receipt: Receipt) -> ReceiptView:
-        told: dict[str, Any] = {
-            "event_types": [ReceiptLine.of(each) for each in receipt.event_types],
-            "event_ids": [each.event_id for each in receipt.event_types if each.event_id is not None],
-            "replayable": receipt.body is not KeptBody.NOWHERE,
-        }
-        plain = {name: getattr(receipt, name) for name in cls.model_fields if name not in told}
-        return cls(**plain, **told)
-
-
-class ReceiptList(View):
-    """Receipts, the newest first. With a cursor there may be more that are older than `searched_to`."""
-
-    items: list[ReceiptView]
-    cursor: str | None
-    searched_to: Time | None
-
-
-class Replayed(View):
-    """What a replay fired."""
-
-    receipt_id: str
-    """The receipt of the replay."""
-    event_id: str | None
-    event_types: list[ReceiptLine]
 
 
 # --- sinks and people ------------------------------------------------------------------------------------------------
