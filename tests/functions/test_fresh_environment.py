@@ -24,6 +24,7 @@ FUNCTIONS = [
     "agent_poll",
     "agent_renew",
     "agent_result",
+    "agent_secrets",
     "api",
     "home",
     "tick",

@@ -18,11 +18,12 @@ def judge(gifts: Sequence[Gift], record: Record, scenario: Scenario) -> Iterator
         if not any(_held(gift, *each) for each in _versions(record.history[event_id])):
             yield event_id, f"the secrets of attempt {attempt} were given to {gift.sink}, who did not hold it"
     given = {gift.claim for gift in gifts}
+    needy = {kind.name for kind in scenario.kinds if kind.action.parameters}
     for event_id, history in record.history.items():
         last = history[-1].after or history[-1].before
         assert last is not None
-        if not scenario.kind(text(last, "event_type")).action.parameters:
-            continue
+        if text(last, "event_type") not in needy:
+            continue  # or so mangled that nobody can tell, which was said when it happened
         for attempt in range(1, number(last, "attempt") + 1):
             outcome = (ended(last, attempt) or {}).get("outcome")
             if outcome == "RETURNED" and (event_id, attempt) not in given:
