@@ -129,10 +129,10 @@ def admin_token(path: Path) -> str:
 def start_hub(supervisor: Supervisor, place: Place, token: str) -> None:
     """The storage, if it is a process of its own, and the hub; returns when the hub answers."""
     environ = {
+        "NEXOMATIC_FRONT_END": "x-forwarded-for",  # where our own host writes the caller, unless a proxy is before it
         **os.environ,
         "NEXOMATIC_HOME": str(place.home),
         "NEXOMATIC_PUBLIC_URL": place.url,
-        "NEXOMATIC_FRONT_END": "x-forwarded-for",  # where our own host writes the caller
         "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest(),
         "FUNCTIONS_WORKER_RUNTIME": "python",
     }
