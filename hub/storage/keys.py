@@ -17,6 +17,10 @@ RECEIPTS = "receipts"
 DELIVERIES = "deliveries"
 TABLES = (EVENTS, PARTITIONS, LOGS, CONFIGURATION, PRESENCE, SLOTS, UPKEEP, STATS, SECRETS, RECEIPTS, DELIVERIES)
 
+SOUGHT: tuple[tuple[str, str | bool], ...] = (("open", True), ("state", "ERROR"), ("state", "WARNING"))
+"""Rows of events that are sought among a great many others, by the value of a column: what is not settled, and what
+somebody should look at. An engine that can keeps an index of them."""
+
 PAYLOADS = "payloads"
 RESULTS = "results"
 REQUESTS = "requests"

@@ -78,6 +78,13 @@ def check_query(partition: str, after: str, before: str | None, limit: int) -> N
         raise LimitExceeded(f"A page of {limit} rows was asked for; 1 to {MAX_PAGE_ROWS} are allowed.")
 
 
+def check_search(partition: str, after: str, limit: int, most: int) -> None:
+    """A page as `check_query` has it, and at least one row to look at."""
+    check_query(partition, after, None, limit)
+    if most < 1:
+        raise LimitExceeded(f"A search among {most} rows was asked for; 1 or more are allowed.")
+
+
 def check_row(partition: str, key: str, values: Values) -> int:
     """A whole row: its address, its columns and the size of all. Returns that size."""
     check_keys(partition, key)

@@ -33,6 +33,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has come to."""
+
+    rows: list[Row]
+    reached: str | None
+    """The key up to which every row was looked at: the search goes on after it. None: there is nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """In a transaction: a row that must not be there yet."""
 
@@ -116,7 +125,27 @@ class Tables(Protocol):
 
         Fewer than `limit` means the end was reached; else go on with `after` = the last key. `select` names the
         columns to read (others are absent), `where` keeps only rows whose columns equal these values (a row without
-        the column is left out).
+        the column is left out). It looks at every row of the range until it has enough: in a partition that may be
+        large, `search`.
+        """
+        ...
+
+    async def search(
+        self,
+        table: str,
+        partition: str,
+        *,
+        where: Values,
+        after: str = "",
+        limit: int = 1000,
+        most: int = 1000,
+        select: Sequence[str] | None = None,
+    ) -> Found:
+        """Rows with key > `after` whose columns equal these values, in key order, at most `limit` (≤ 1000).
+
+        It ends early rather than look at many more rows than `most` (≥ 1), be it with none found: what a call costs
+        does not grow with the partition. Rows that `keys.SOUGHT` names are found at once where the engine has an index
+        of them. `select` is as for `query`.
         """
         ...
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from hub.clock import SystemClock
 from hub.errors import Changed, Missing, Rejected, StaleReceipt, Unavailable
 from hub.storage.embedded import EmbeddedStorage, open_embedded
 from hub.storage.embedded.database import SCHEMA_VERSION
-from hub.storage.keys import EVENTS, PAYLOADS
+from hub.storage.keys import EVENTS, PAYLOADS, SOUGHT
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -241,12 +243,99 @@ async def test_an_id_that_no_message_can_have_is_stale(path: Path, message_id: s
     await storage.close()
 
 
+# --- a file of an older release ---------------------------------------------------------------------------------------
+
+FORMAT_1 = Path(__file__).with_name("format_1.db.gz")
+"""Written by the last release of format 1: two dozen events, three of them waiting, and rows made to mislead."""
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    path.write_bytes(gzip.decompress(FORMAT_1.read_bytes()))
+    return path
+
+
+async def test_a_file_of_format_1_is_read_whole(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        before = connection.execute("SELECT tbl, partition, key, etag, columns FROM rows ORDER BY id").fetchall()
+        messages = connection.execute("SELECT * FROM messages ORDER BY id").fetchall()
+    storage = open_(old)
+    assert await storage.integrity_check() == []
+    after = await storage._queries.run(
+        lambda c: c.execute("SELECT tbl, partition, key, etag, columns FROM rows ORDER BY id").fetchall()
+    )
+    assert (len(after), after) == (29, before)
+    assert await storage._queries.run(lambda c: c.execute("SELECT * FROM messages ORDER BY id").fetchall()) == messages
+    assert await storage.blobs.get(PAYLOADS, "b") == b"x" * 100_000
+    await storage.close()
+
+
+async def test_what_is_sought_in_a_file_of_format_1_is_found(old: Path) -> None:
+    storage = open_(old)
+    for column, value in SOUGHT:
+        for partition in ("p", *await storage._queries.run(_partitions)):
+            by_index = await storage.tables.search(EVENTS, partition, where={column: value})
+            by_looking = await storage.tables.query(EVENTS, partition, where={column: value})
+            assert by_index.rows == by_looking
+    waiting = [row.key for row in (await storage.tables.search(EVENTS, "p", where={"open": True})).rows]
+    assert waiting == ["owes"]
+    await storage.close()
+
+
+def _partitions(connection: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT DISTINCT partition FROM rows WHERE tbl = 'events'")]
+
+
+async def test_after_it_the_file_is_as_a_new_one(old: Path, tmp_path: Path) -> None:
+    await open_(old).close()
+    await open_(tmp_path / "new.db").close()
+    shapes = []
+    for file in (old, tmp_path / "new.db"):
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+            shapes.append(connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall())
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.processes
+def test_a_process_that_dies_while_it_brings_the_file_up_leaves_it_as_it_was(old: Path) -> None:
+    """Killed before the commit: the next start begins anew."""
+    script = """
+import os, sys
+from pathlib import Path
+from hub.clock import SystemClock
+from hub.storage.embedded import database, open_embedded
+database._MIGRATIONS = {1: database._MIGRATIONS[1] + "SELECT die();"}
+connect = database.connect
+def connect_and_arm(path, **options):
+    connection = connect(path, **options)
+    connection.create_function("die", 0, lambda: os._exit(9))
+    return connection
+from hub.storage.embedded import engine
+engine.connect = connect_and_arm
+open_embedded(Path(sys.argv[1]), SystemClock())
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(old)], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == 9
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert "sought" not in str(connection.execute("SELECT sql FROM sqlite_schema").fetchall())
+    asyncio.run(open_(old).close())
+
+
 # --- how it stays fast ------------------------------------------------------------------------------------------------
 
 HOT_STATEMENTS = {
     "a row": "SELECT etag, columns FROM rows WHERE tbl = ? AND partition = ? AND key = ?",
     "a page": "SELECT key, etag, columns FROM rows WHERE tbl = ? AND partition = ? AND key > ? AND key < ?"
     " ORDER BY key LIMIT 10",
+    "what is sought": "SELECT key, etag, columns FROM rows INDEXED BY rows_sought_1"
+    " WHERE tbl = ? AND partition = ? AND key > ? AND sought & 1"
+    " AND json_extract(columns, ?, ?, ?) = ? ORDER BY key LIMIT 10",
+    "where a search ends": "SELECT key FROM rows WHERE tbl = ? AND partition = ? AND key > ?"
+    " ORDER BY key LIMIT 1 OFFSET 9",
+    "a search": "SELECT key, etag, columns FROM rows WHERE tbl = ? AND partition = ? AND key > ? AND key <= ?"
+    " AND json_extract(columns, ?, ?, ?) = ? ORDER BY key LIMIT 10",
     "a receive": "SELECT id, body, dequeue_count + 1, inserted_at FROM messages WHERE queue = ? AND visible_at <= ?"
     " ORDER BY visible_at, id LIMIT ?",
     "a depth": "SELECT count(*) FROM messages WHERE queue = ?",
@@ -277,6 +366,10 @@ async def test_the_hot_statements_are_those_the_engine_uses(path: Path) -> None:
     with pytest.raises(Missing):
         await storage.tables.get(EVENTS, "p", "k")
     await storage.tables.query(EVENTS, "p", before="z", limit=10)
+    await storage.tables.search(EVENTS, "p", where={"open": True}, limit=10)
+    for number in range(10):
+        await storage.tables.insert(EVENTS, "p", f"{number}", {})
+    await storage.tables.search(EVENTS, "p", where={"other": 1}, limit=10, most=10)
     await storage.queues.receive("queue", count=1, hidden_seconds=1)
     await storage.queues.depth("queue")
     with pytest.raises(Missing):

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from hub.errors import NexomaticError, Unavailable
 from hub.storage.counting import OperationCounter
-from hub.storage.ports import Blobs, Change, Message, Queues, Row, Storage, Tables, Values
+from hub.storage.ports import Blobs, Change, Found, Message, Queues, Row, Storage, Tables, Values
 from tests.simulation.faults import CRASHES, Fault, Faults, Hit, Layer
 from tests.simulation.process import Process
 from tests.simulation.trace import Stored, Trace
@@ -189,6 +189,22 @@ class _FaultyTables:
     ) -> list[Row]:
         effect = lambda: self._engine.query(  # noqa: E731
             table, partition, after=after, before=before, limit=limit, select=select, where=where
+        )
+        return await self._carry(f"table.query {table}", partition, effect)
+
+    async def search(
+        self,
+        table: str,
+        partition: str,
+        *,
+        where: Values,
+        after: str = "",
+        limit: int = 1000,
+        most: int = 1000,
+        select: Sequence[str] | None = None,
+    ) -> Found:
+        effect = lambda: self._engine.search(  # noqa: E731
+            table, partition, where=where, after=after, limit=limit, most=most, select=select
         )
         return await self._carry(f"table.query {table}", partition, effect)
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from hub.rules import partitions
 from hub.storage.counting import OperationCounter
 from hub.storage.keys import EVENTS
-from hub.storage.ports import Blobs, Change, Delete, Message, Queues, Row, Storage, Tables, Value, Values
+from hub.storage.ports import Blobs, Change, Delete, Found, Message, Queues, Row, Storage, Tables, Value, Values
 
 FINAL = frozenset({"SUCCESS", "WARNING", "ERROR"})
 
@@ -118,6 +118,21 @@ class _RecordedTables:
     ) -> list[Row]:
         return await self._engine.query(
             table, partition, after=after, before=before, limit=limit, select=select, where=where
+        )
+
+    async def search(
+        self,
+        table: str,
+        partition: str,
+        *,
+        where: Values,
+        after: str = "",
+        limit: int = 1000,
+        most: int = 1000,
+        select: Sequence[str] | None = None,
+    ) -> Found:
+        return await self._engine.search(
+            table, partition, where=where, after=after, limit=limit, most=most, select=select
         )
 
     async def insert(self, table: str, partition: str, key: str, values: Values) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from pathlib import Path
 from typing import Final
 
 from hub.errors import Rejected
+from hub.storage.embedded import sought
 
-SCHEMA_VERSION: Final = 1
-"""The format of everything in the file: these tables, the text of columns (`values.py`). A change adds a migration."""
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION: Final = 2
+"""The format of everything in the file: these tables and indexes, the text of columns (`values.py`). A change adds a
+migration."""
 
 APPLICATION_ID: Final = 0x4E45584F
 """NEXO: how a file says that it is ours."""
@@ -28,6 +33,7 @@ _SCHEMA: Final = f"""
 CREATE TABLE rows(id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, partition TEXT NOT NULL, key TEXT NOT NULL,
                   etag TEXT NOT NULL, columns TEXT NOT NULL) STRICT;
 CREATE UNIQUE INDEX rows_by_key ON rows(tbl, partition, key);
+{sought.SCHEMA}
 CREATE TABLE messages(id INTEGER PRIMARY KEY, queue TEXT NOT NULL, visible_at INTEGER NOT NULL, receipt TEXT NOT NULL,
                       dequeue_count INTEGER NOT NULL, inserted_at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE INDEX messages_by_time ON messages(queue, visible_at);
@@ -41,6 +47,9 @@ INSERT INTO openings VALUES(0);
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+
+_MIGRATIONS: Final = {1: f"{sought.SCHEMA}\n{sought.FILL}"}
+"""What leads from a format to the next."""
 
 
 class Versions:
@@ -98,6 +107,8 @@ def create_or_check(connection: sqlite3.Connection, path: Path | None) -> Versio
         _flush_folder(path)
     elif _pragma(connection, "application_id") != APPLICATION_ID:
         raise Rejected(f"{path} is a database of another program.")
+    elif found < SCHEMA_VERSION:
+        _migrate(connection, path, found)
     return _open_once_more(connection)
 
 
@@ -109,6 +120,16 @@ def check_integrity(connection: sqlite3.Connection) -> list[str]:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
         return [str(error)]  # too damaged to go on looking
+
+
+def _migrate(connection: sqlite3.Connection, path: Path | None, found: int) -> None:
+    """Bring a file of an older release to this one's format: all of it or, if the process dies meanwhile, nothing."""
+    log.warning(
+        "%s is being brought from format %d to %d; a million events take about 10 s", path, found, SCHEMA_VERSION
+    )
+    steps = "".join(_MIGRATIONS[version] for version in range(found, SCHEMA_VERSION))
+    connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    log.warning("%s is of format %d now", path, SCHEMA_VERSION)
 
 
 def _open_once_more(connection: sqlite3.Connection) -> Versions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from hub.errors import NexomaticError
 from hub.storage import limits
@@ -11,7 +12,7 @@ from hub.storage.counting import OperationCounter
 from hub.storage.embedded import rows
 from hub.storage.embedded.database import Versions
 from hub.storage.embedded.lanes import Lane
-from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Values
+from hub.storage.ports import Change, Delete, Found, Insert, Put, Replace, Row, Values
 
 
 class EmbeddedTables:
@@ -71,12 +72,38 @@ class EmbeddedTables:
         limits.check_columns(wanted)
         for column in chosen or ():
             limits.check_column_name(column)
+        within = rows.Range(table, partition, after, before)
         self._operations.add("table.query")
-        return await self._queries.run(
-            lambda connection: rows.query(
-                connection, table, partition, after=after, before=before, limit=limit, select=chosen, where=wanted
-            )
+        return await self._queries.run(partial(rows.query, within=within, limit=limit, select=chosen, where=wanted))
+
+    async def search(
+        self,
+        table: str,
+        partition: str,
+        *,
+        where: Values,
+        after: str = "",
+        limit: int = limits.MAX_PAGE_ROWS,
+        most: int = limits.MAX_PAGE_ROWS,
+        select: Sequence[str] | None = None,
+    ) -> Found:
+        limits.check_table(table)
+        limits.check_search(partition, after, limit, most)
+        chosen = None if select is None else tuple(select)
+        wanted = dict(where)
+        limits.check_columns(wanted)
+        for column in chosen or ():
+            limits.check_column_name(column)
+        search = partial(
+            rows.search,
+            within=rows.Range(table, partition, after),
+            limit=limit,
+            most=most,
+            select=chosen,
+            where=wanted,
         )
+        self._operations.add("table.query")
+        return await self._queries.run(search)
 
     async def transact(self, table: str, partition: str, changes: Sequence[Change]) -> None:
         limits.check_table(table)
