@@ -60,6 +60,7 @@ from hub.storage.ports import Storage
 from hub.storage.receipt_rows import ReceiptRows
 from hub.storage.secret_rows import SecretRows
 from hub.storage.stats_rows import StatsRows
+from hub.storage.upkeep_rows import UpkeepRows
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
@@ -199,7 +200,7 @@ def build(
     administration = _administration(options, clock, configuration, write, randomness)
     keeping = _keeping(options, storage, clock, configuration, write, randomness)
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
-    retention = Retention(context, options.retention_days)
+    upkeep_rows = UpkeepRows(storage.tables)
     waits = wires.waits = Waits(context, options.max_held_polls, wires.polls_held)
     hold = Hold(options.fleet, options.max_held_polls, lambda: waits.held)
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
@@ -220,8 +221,8 @@ def build(
         upkeep=Upkeep(
             storage.tables,
             clock,
-            Reconciler(context, debts),
-            retention,
+            Reconciler(context, upkeep_rows, debts),
+            Retention(context, upkeep_rows, options.retention_days),
             stats,
             keeping.tidying,
             _sweep(options, storage, clock, randomness),

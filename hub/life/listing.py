@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,13 +9,13 @@ from typing import Final
 
 from hub.clock import Clock
 from hub.errors import Invalid, Missing
-from hub.life.newest_first import MOST_ROWS, MOST_SECONDS, ReadPage, walk
+from hub.life.newest_first import FIRST_ROWS, MOST_ROWS, MOST_SECONDS, Part, ReadPart, walk
 from hub.model.event import State
 from hub.rules import ids
-from hub.rules.partitions import Partition
 from hub.rules.reporting import shown_state
 from hub.storage import codec
-from hub.storage.event_summaries import Summary, SummaryRows
+from hub.storage.event_summaries import Pick, Summary, SummaryRows
+from hub.storage.pages import Page
 from hub.storage.partition_index import PartitionIndex
 from hub.storage.ports import Tables, Values
 
@@ -38,6 +37,10 @@ class Wanted:
     """Older than this."""
     search: str | None = None
     """An event's or the caller's own id exactly, else a part of type, sink, result code or message."""
+
+    @property
+    def only_open(self) -> bool:
+        return bool(self.states) and self.states <= _OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +66,52 @@ class Listing:
         if event_id is not None:
             return EventPage(await self._one(event_id, wanted), None)
         ends_at = self._clock.monotonic() + MOST_SECONDS
-        found: list[Summary] = []
-        rows = 0
-        position = _start(after, wanted.end)
-        async with aclosing(walk(self._partitions, self._reader(wanted), position, wanted.begin)) as chunks:
+        pick, found, rows = _pick(wanted), list[Summary](), 0
+        chunks = walk(
+            self._partitions,
+            self._reader(pick, _where(wanted)),
+            _start(after, wanted.end),
+            wanted.begin,
+            rows=limit if pick.everything else FIRST_ROWS,
+            only_open=wanted.only_open,
+        )
+        async with aclosing(chunks):
             async for chunk in chunks:
                 rows += chunk.rows
                 for each in chunk.items:
                     found += self._if_wanted(each, wanted)
                     if len(found) == limit:
                         return EventPage(found, each.id)
-                if rows >= MOST_ROWS or self._clock.monotonic() >= ends_at:
+                over = rows >= MOST_ROWS or chunk.looked_through or self._clock.monotonic() >= ends_at
+                if over and chunk.reached:
                     return EventPage(found, chunk.reached)
         return EventPage(found, None)
 
-    def _reader(self, wanted: Wanted) -> ReadPage[Summary]:
-        where = _where(wanted.states)
-
-        async def read(partition: Partition, after: str, limit: int) -> Sequence[Summary]:
-            return await self._rows.page(partition, after=after, limit=limit, where=where)
+    def _reader(self, pick: Pick, where: Values | None) -> ReadPart[Summary]:
+        async def read(part: Part) -> Page[Summary]:
+            if where is None:
+                return await self._rows.page(part.partition, pick, after=part.after, limit=part.limit)
+            return await self._rows.search(
+                part.partition, pick, where=where, after=part.after, limit=part.limit, most=part.most
+            )
 
         return read
 
     async def _one(self, event_id: str, wanted: Wanted) -> list[Summary]:
         try:
-            return self._if_wanted(await self._rows.get(event_id), wanted)
+            found = await self._rows.get(event_id, _pick(replace(wanted, search=None)))
         except Missing:
             return []
+        return self._if_wanted(found, wanted) if found is not None else []
 
     def _if_wanted(self, summary: Summary, wanted: Wanted) -> list[Summary]:
+        """The event as it is shown, if what its columns alone do not tell fits too."""
         state = shown_state(summary.state, summary.lease_until, self._clock.now(), self._margin)
-        shown = replace(summary, state=state)
-        return [shown] if _matches(shown, wanted) else []
+        if wanted.states and state not in wanted.states:
+            return []
+        if wanted.begin is not None and ids.time_of(summary.id) < wanted.begin:
+            return []
+        return [summary if state is summary.state else replace(summary, state=state)]
 
 
 def _start(after: str | None, end: datetime | None) -> str | None:
@@ -110,28 +127,14 @@ def _as_id(search: str | None) -> str | None:
         return None
 
 
-def _where(states: frozenset[State]) -> Values | None:
+def _where(wanted: Wanted) -> Values | None:
     """What storage can sort out by itself. RUNNING may be shown as QUEUED, so those two are asked for together."""
-    if states and states <= _OPEN:
+    if wanted.only_open:
         return {codec.OPEN: True}
-    if len(states) == 1:
-        return {"state": next(iter(states)).value}
+    if len(wanted.states) == 1:
+        return {"state": next(iter(wanted.states)).value}
     return None
 
 
-def _matches(event: Summary, wanted: Wanted) -> bool:
-    if wanted.states and event.state not in wanted.states:
-        return False
-    if wanted.begin is not None and ids.time_of(event.id) < wanted.begin:
-        return False
-    names = ((wanted.event_type, event.event_type), (wanted.source, event.source), (wanted.sink, event.sink))
-    if any(name is not None and name.casefold() != (value or "").casefold() for name, value in names):
-        return False
-    return wanted.search is None or _found(wanted.search, event)
-
-
-def _found(search: str, event: Summary) -> bool:
-    if search.upper() == event.id or search == event.correlation_id:
-        return True
-    texts = (event.event_type, event.sink, event.result_code, event.result_message)
-    return any(search.casefold() in text.casefold() for text in texts if text)
+def _pick(wanted: Wanted) -> Pick:
+    return Pick.of(wanted.event_type, wanted.source, wanted.sink, wanted.search)

@@ -21,4 +21,9 @@ def due_at(event: Event) -> datetime:
 
 def fresh_hint_due(event: Event, now: datetime) -> bool:
     """Whether it is 1, 2, 4, 8 … hours overdue, one more than hints were put before."""
-    return now >= due_at(event) + timedelta(hours=2 ** min(event.hints, 20))
+    return now >= hint_after(event.hints, due_at(event))
+
+
+def hint_after(hints: int, due: datetime) -> datetime:
+    """When the next hint is put for what was due then, after so many."""
+    return due + timedelta(hours=2 ** min(hints, 20))

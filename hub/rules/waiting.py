@@ -1,15 +1,36 @@
-"""Why an event that is queued is not run now: too late, paused, disabled. Pure."""
+"""Why an event that is queued is not run now: too late, paused, disabled; and what upkeep must look at. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from hub.model.configuration import Pause
 from hub.model.event import Event, State
 from hub.model.snapshot import Snapshot
+from hub.rules.hints import hint_after
 
 
-def overdue(event: Event, snapshot: Snapshot, now: datetime) -> bool:
+class Waiting(Protocol):
+    """What of an event that is not settled tells whether something is due for it."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def event_type(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def not_before(self) -> datetime | None: ...
+    @property
+    def lease_until(self) -> datetime | None: ...
+    @property
+    def hints(self) -> int: ...
+
+
+def overdue(event: Waiting, snapshot: Snapshot, now: datetime) -> bool:
     """Whether a queued event has waited longer than its EventType's queue time-out, and will not run any more.
 
     Only what never ran can be too late to start: an event whose attempt was lost or failed keeps its right to a retry.
@@ -21,6 +42,24 @@ def overdue(event: Event, snapshot: Snapshot, now: datetime) -> bool:
         return False
     due = event.not_before or event.created_at
     return now > due + timedelta(seconds=event_type.queue_timeout_seconds)
+
+
+def may_need_help(event: Waiting, snapshot: Snapshot, now: datetime, expired_before: datetime | None) -> bool:
+    """Whether upkeep must read the whole row to know that nothing is due. False: nothing is.
+
+    A RUNNING event may be lost if its lease was over at `expired_before`; None: none is judged yet.
+    """
+    if event.state.final:
+        return True  # it is open because it owes something
+    if event.state is State.RUNNING:
+        ends = event.lease_until
+        return (
+            ends is None
+            or (expired_before is not None and ends <= expired_before)
+            or now >= hint_after(event.hints, ends)
+        )
+    # The end of an attempt may put it off further, which only the whole row tells.
+    return overdue(event, snapshot, now) or now >= hint_after(event.hints, event.not_before or event.created_at)
 
 
 def paused(event: Event, snapshot: Snapshot, now: datetime) -> bool:

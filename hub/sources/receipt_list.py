@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from hub.errors import Missing, NotFound
 from hub.life.context import LifeContext
-from hub.life.newest_first import FIRST_ROWS, MOST_ROWS, MOST_SECONDS, Chunk, walk
+from hub.life.newest_first import FIRST_ROWS, MOST_ROWS, MOST_SECONDS, Chunk, Part, walk
 from hub.model.event import Content
 from hub.model.receipt import KeptBody, Receipt
 from hub.rules import ids
-from hub.rules.partitions import Partition
 from hub.storage import keys
 from hub.storage.event_receipts import EventReceipts
+from hub.storage.pages import Page
 from hub.storage.receipt_codec import decode_receipt
 from hub.storage.receipt_rows import ReceiptRows, day_of, first_id_of
 
@@ -49,7 +49,7 @@ class _Stream:
             return 0
         self.read += chunk.items
         self.reached = chunk.reached
-        return chunk.rows
+        return MOST_ROWS if chunk.looked_through else chunk.rows or 1
 
     def take(self, horizon: str) -> list[Receipt]:
         """What is not older than this."""
@@ -126,8 +126,10 @@ class ReceiptList:
         return receipt, keys.REQUESTS, event.receipt_body
 
     def _walk_events(self, source: str, after: str | None) -> AsyncGenerator[Chunk[Receipt], None]:
-        async def read(partition: Partition, older_than: str, limit: int) -> Sequence[Receipt]:
-            return await self._on_events.page(source, partition, after=older_than, limit=limit)
+        async def read(part: Part) -> Page[Receipt]:
+            return await self._on_events.page(
+                source, part.partition, after=part.after, limit=part.limit, most=part.most
+            )
 
         return walk(self._life.partitions, read, after, self._life.clock.now() - self._keep)
 

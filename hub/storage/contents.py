@@ -26,7 +26,6 @@ class Contents:
             return await self._blobs.get(container, content.blob)
         return content.inline or b""
 
-    async def remove(self, container: str, content: Content | None) -> None:
-        """Remove the blob, if there is one."""
-        if content is not None and content.blob is not None:
-            await self._blobs.delete(container, content.blob)
+    async def remove(self, container: str, blob: str) -> None:
+        """Remove a blob that a row has named."""
+        await self._blobs.delete(container, blob)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from hub.model.receipt import Receipt
-from hub.rules import partitions
 from hub.rules.partitions import Partition
 from hub.storage import codec
 from hub.storage.keys import EVENTS
+from hub.storage.pages import Page, id_reached, key_behind
 from hub.storage.ports import Tables
 from hub.storage.receipt_codec import decode_receipt
 
@@ -21,16 +21,18 @@ class EventReceipts:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def page(self, source: str, partition: Partition, *, after: str, limit: int) -> list[Receipt]:
-        """Receipts of one source in one partition, newest first, older than the id `after`; fewer than `limit`: all."""
-        rows = await self._tables.query(
+    async def page(self, source: str, partition: Partition, *, after: str, limit: int, most: int) -> Page[Receipt]:
+        """Receipts of one source in one partition, newest first, older than the id `after`, among about `most`."""
+        found = await self._tables.search(
             EVENTS,
             partition.name,
-            after=partitions.row_key_of(after) if after else "",
-            limit=limit,
-            select=_COLUMNS,
             where={"receipt_of": source.casefold()},
+            after=key_behind(after),
+            limit=limit,
+            most=most,
+            select=_COLUMNS,
         )
-        for row in rows:
+        for row in found.rows:
             codec.check_format(row.values.get("format"))
-        return [decode_receipt(row.values["receipt"]) for row in rows]
+        receipts = [decode_receipt(row.values["receipt"]) for row in found.rows]
+        return Page(receipts, len(receipts), id_reached(found.reached))

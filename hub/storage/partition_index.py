@@ -1,12 +1,14 @@
-"""Which partitions have events, and from which on reconcile must look.
+"""Which partitions have events, and where reconcile must look.
 
 Every partition leaves a row here before its first event is acknowledged, so that lists walk the hours that have events
-and no others. The mark says: every event in an older hour is settled.
+and no others. The mark says: every event in an older hour is settled. A partition's row says so of itself, once it has
+been seen: the partitions between now and one event that waits for months are not looked through each minute.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +18,7 @@ from hub.rules import partitions
 from hub.rules.partitions import HOUR_MS, Partition
 from hub.storage import codec
 from hub.storage.keys import PARTITIONS, UPKEEP
-from hub.storage.ports import Tables
+from hub.storage.ports import Tables, Value
 
 _INDEX = "index"
 _RECONCILE = "reconcile"
@@ -25,6 +27,18 @@ _FRESH = timedelta(minutes=30)
 """The mark never passes an hour that ended less than an hour ago (`SETTLING`); half of that is room for clocks."""
 SETTLING = timedelta(hours=1)
 _REMEMBERED = 64
+_PAGE = 1000
+_SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A partition, as the index has it."""
+
+    partition: Partition
+    settled: bool
+    """No event in it is QUEUED, RUNNING, or owes anything."""
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +79,57 @@ class PartitionIndex:
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
 
-    async def newest_first(self, *, after: Partition | None = None, oldest_hour: int = 0) -> list[Partition]:
-        """Up to 1000 partitions, the newest first, from the one after `after` back to `oldest_hour`."""
+    async def newest_first(
+        self, *, after: Partition | None = None, oldest_hour: int = 0, limit: int = _PAGE
+    ) -> list[Indexed]:
+        """Up to `limit` partitions, the newest first, from the one after `after` back to `oldest_hour`."""
         rows = await self._tables.query(
             PARTITIONS,
             _INDEX,
             after=after.newest_first if after else "",
             before=Partition(oldest_hour, "\x7f").newest_first if oldest_hour else None,
+            limit=limit,
+            select=[_SETTLED],
         )
-        return [partitions.parse_newest_first(row.key) for row in rows]
+        return [
+            Indexed(partitions.parse_newest_first(row.key), row.values.get(_SETTLED) is True, row.etag) for row in rows
+        ]
 
-    async def forget(self, partition: Partition) -> None:
-        """Take an empty partition of long ago out of the index."""
+    async def walk(self, *, after: Partition | None = None, oldest_hour: int = 0) -> AsyncIterator[Indexed]:
+        """All of them, the newest first, read as they are needed."""
+        while True:
+            page = await self.newest_first(after=after, oldest_hour=oldest_hour, limit=_PAGE)
+            for each in page:
+                yield each
+            if len(page) < _PAGE:
+                return
+            after = page[-1].partition
+
+    async def settle(self, indexed: Indexed) -> None:
+        """Nothing in this partition is open, and it was looked through after its row was read as `indexed`.
+
+        Whoever inserts an old id writes the row afterwards (`inserted`), so that this write is refused then.
+        """
+        partition = indexed.partition
+        values: dict[str, Value] = {"name": partition.name, _SETTLED: True}
+        with suppress(Changed, Missing):
+            await self._tables.replace(PARTITIONS, _INDEX, partition.newest_first, values, indexed.etag)
+
+    async def forget(self, indexed: Indexed) -> None:
+        """Take a partition of long ago out of the index; it was found empty after its row was read as `indexed`."""
         with suppress(Missing, Changed):
-            row = await self._tables.get(PARTITIONS, _INDEX, partition.newest_first)
-            await self._tables.delete(PARTITIONS, _INDEX, partition.newest_first, row.etag)
-        self._known.pop(partition, None)
+            await self._tables.delete(PARTITIONS, _INDEX, indexed.partition.newest_first, indexed.etag)
+        self._known.pop(indexed.partition, None)
 
     async def inserted(self, partition: Partition, now: datetime) -> None:
         """An event was inserted here and is not acknowledged yet: reconcile must not be past it.
 
-        Called after the insert, and it always writes the mark, even where it need not be lowered: a step that read
-        this hour before the insert then loses its own write of the mark, and looks again.
+        Called after the insert, and it always writes the partition's row and the mark, even where neither says yet
+        what is no longer so: a step that looked before the insert then loses its own write of them, and looks again.
         """
         if now < partition.ends + _FRESH:
             return
+        await self._tables.put(PARTITIONS, _INDEX, partition.newest_first, {"name": partition.name})
         while True:
             mark = await self.mark()
             underway = mark.underway

@@ -6,35 +6,42 @@ nobody has met for hours. It never hands out work.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from hub.errors import Changed, Exists, Missing, NexomaticError, Unavailable
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
 from hub.model.event import Code, Event, State
 from hub.model.snapshot import Snapshot
-from hub.rules import lifecycle, partitions
+from hub.rules import ids, lifecycle, partitions
 from hub.rules.hints import fresh_hint_due
 from hub.rules.lifecycle import Changes
 from hub.rules.partitions import Partition
 from hub.rules.resolving import edges_today
-from hub.rules.waiting import overdue
+from hub.rules.waiting import may_need_help, overdue
 from hub.storage import codec
 from hub.storage.events import Stored
-from hub.storage.partition_index import Mark, Pass, settled_hour
+from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
+from hub.storage.upkeep_rows import OpenEvent, UpkeepRows
 
 log = logging.getLogger(__name__)
 
-PAGE = 1000
-ANNOUNCED_A_STEP = 1000
-ANNOUNCED_AFTER = timedelta(minutes=1)
+PAGE: Final = 500
+"""Small enough that nobody waits for the event loop while one is read."""
+ANNOUNCED_A_STEP: Final = 1000
+ANNOUNCED_AFTER: Final = timedelta(minutes=1)
 """By then the process in which an event ended has announced it, unless it died or nobody heard it."""
-ROWS_A_STEP = 20_000
+ROWS_A_STEP: Final = 100_000
+STEP_SECONDS: Final = 20.0
 """A step ends after so many, and the next goes on there: one run of the timer is bounded whatever waits."""
+AT_ONCE: Final = 16
+"""Events that are helped side by side."""
 
 
 @dataclass(slots=True)
@@ -43,6 +50,8 @@ class _Walk:
 
     snapshot: Snapshot
     now: datetime
+    ends_at: float
+    """By the clock that never goes back."""
     seen_before: datetime | None
     first_open: int = 0
     touched: int = 0
@@ -53,21 +62,22 @@ class _Walk:
 class Reconciler:
     """Carries one process's share of upkeep; any number of processes may run it at once."""
 
-    def __init__(self, context: LifeContext, debts: Debts) -> None:
+    def __init__(self, context: LifeContext, rows: UpkeepRows, debts: Debts) -> None:
         self._life = context
+        self._rows = rows
         self._debts = debts
 
     async def step(self) -> int:
         """Look at up to `ROWS_A_STEP` unsettled events, from where the last step stopped; how many were touched."""
-        started = self._life.now()
+        started, ends_at = self._life.now(), self._life.clock.monotonic() + STEP_SECONDS
         mark = await self._life.partitions.mark()
-        walk = _Walk(await self._life.configuration(), started, self._seen_before(mark, started))
+        walk = _Walk(await self._life.configuration(), started, ends_at, self._seen_before(mark, started))
         underway = mark.underway
         walk.first_open = underway.first_open if underway else settled_hour(started)
-        async for partition, after in self._unsettled(mark):
-            stopped_at = await self._partition(partition, after, walk)
+        async for indexed, after in self._unsettled(mark):
+            stopped_at = await self._partition(indexed, after, walk)
             if stopped_at is not None:
-                underway = Pass(partition.name, stopped_at, walk.first_open)
+                underway = Pass(indexed.partition.name, stopped_at, walk.first_open)
                 next_mark = replace(mark, previous_run=started, underway=underway)
                 break
         else:
@@ -87,37 +97,53 @@ class Reconciler:
         grace = timedelta(seconds=self._life.terms.second_sighting(lease_seconds))
         return min(mark.previous_run, now - grace) - self._life.margin()
 
-    async def _unsettled(self, mark: Mark) -> AsyncIterator[tuple[Partition, str]]:
+    async def _unsettled(self, mark: Mark) -> AsyncIterator[tuple[Indexed, str]]:
         """The partitions from the mark on, newest first, each with the id to begin after."""
         last: Partition | None = None
         if mark.underway is not None:
             last = partitions.parse(mark.underway.partition)
-            yield last, mark.underway.after
-        while page := await self._life.partitions.newest_first(after=last, oldest_hour=mark.hour):
-            for partition in page:
-                yield partition, ""
-            last = page[-1]
+            yield Indexed(last, settled=False, etag=""), mark.underway.after
+        async for indexed in self._life.partitions.walk(after=last, oldest_hour=mark.hour):
+            if not indexed.settled:
+                yield indexed, ""
 
-    async def _partition(self, partition: Partition, after: str, walk: _Walk) -> str | None:
-        """Look at its unsettled events; the id of the last one when the step is over before the partition is."""
+    async def _partition(self, indexed: Indexed, after: str, walk: _Walk) -> str | None:
+        """Look at its unsettled events; the id of the last one looked at when the step is over with this one."""
+        partition, whole, open_ = indexed.partition, not after, False
         while True:
-            page = await self._life.events.list(partition, after=after, limit=PAGE, where={codec.OPEN: True})
-            for stored in page:
+            page, reached = await self._rows.open(partition, after=after, limit=PAGE)
+            if page:
+                open_ = True
                 walk.first_open = min(walk.first_open, partition.hour)
-                walk.touched += await self._look_safely(stored, walk)
             walk.seen += len(page)
-            if page and walk.seen >= ROWS_A_STEP:
-                return page[-1].event.id
-            if len(page) < PAGE:
-                return None
-            after = page[-1].event.id
+            await self._help(page, walk)
+            if reached is None:
+                break
+            after = reached
+            if self._is_over(walk):
+                return after
+        if whole and not open_ and partition.hour < settled_hour(walk.now):
+            await self._life.partitions.settle(indexed)
+        return ids.new(partition.begins, 0, 1) if self._is_over(walk) else None
 
-    async def _look_safely(self, stored: Stored, walk: _Walk) -> bool:
+    def _is_over(self, walk: _Walk) -> bool:
+        return walk.seen >= ROWS_A_STEP or self._life.clock.monotonic() >= walk.ends_at
+
+    async def _help(self, page: Sequence[OpenEvent], walk: _Walk) -> None:
+        """What is due for these events."""
+        due = [each for each in page if may_need_help(each, walk.snapshot, walk.now, walk.seen_before)]
+        for start in range(0, len(due), AT_ONCE):
+            some = due[start : start + AT_ONCE]
+            walk.touched += sum(await asyncio.gather(*(self._look_safely(each.id, walk) for each in some)))
+
+    async def _look_safely(self, event_id: str, walk: _Walk) -> bool:
         try:
-            return await self._look(stored, walk)
+            return await self._look(await self._life.events.get(event_id), walk)
+        except Missing:
+            return False
         except NexomaticError as error:
             # One event that cannot be helped must not keep the others waiting; it stays open, and is tried again.
-            log.warning("event %s could not be reconciled: %s", stored.event.id, error)
+            log.warning("event %s could not be reconciled: %s", event_id, error)
             return False
 
     async def _look(self, stored: Stored, walk: _Walk) -> bool:

@@ -11,7 +11,6 @@ from hub.clock import Clock
 from hub.errors import Unavailable
 from hub.evaluation import InlineEvaluator
 from hub.model.configuration import Kind
-from hub.rules.partitions import Partition
 from hub.signing import RootKey
 from hub.sources.request import Request
 from hub.sources.webhook import Accepted
@@ -99,9 +98,8 @@ async def deliver(hub: Hub, key: str, body: bytes = b'{"id": "d-1"}', **headers:
 async def stored_events(hub: Hub) -> list[str]:
     """The ids of all events there are."""
     found: list[str] = []
-    for partition in await hub.context.partitions.newest_first():
-        assert isinstance(partition, Partition)
-        found += [each.event.id for each in await hub.context.events.list(partition)]
+    async for indexed in hub.context.partitions.walk():
+        found += [each.event.id for each in await hub.context.events.list(indexed.partition)]
     return found
 
 

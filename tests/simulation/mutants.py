@@ -314,7 +314,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "27",
         "a fresh hint is put each hour",
-        (HINTS, "timedelta(hours=2 ** min(event.hints, 20))", "timedelta(hours=1 + event.hints)"),
+        (HINTS, "timedelta(hours=2 ** min(hints, 20))", "timedelta(hours=1 + event.hints)"),
     ),
     _mutant(
         "28",
@@ -353,7 +353,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "32",
         "retention removes a final row that still owes",
-        (RETENTION, "return event.settled and", "return event.state.final and"),
+        (RETENTION, "return event.settled and event.finished_at", "return event.finished_at"),
     ),
     _mutant(
         "33",
@@ -379,5 +379,15 @@ MUTANTS: tuple[Mutant, ...] = (
         "35b",
         "the journal says that work was started while it still waits for its secrets",
         (AGENT, "return [WriteJournal(started=self._may_start)]", "return [WriteJournal(started=not self.confirm)]"),
+    ),
+    _mutant(
+        "36a",
+        "an hour is still called settled when an older event is inserted into it",
+        (INDEX, "        await self._tables.put(PARTITIONS, _INDEX, partition.newest_first, {", "        _ = ({"),
+    ),
+    _mutant(
+        "36b",
+        "an hour is called settled whatever was inserted since it was looked through",
+        (INDEX, "partition.newest_first, values, indexed.etag)", 'partition.newest_first, values, "*")'),
     ),
 )

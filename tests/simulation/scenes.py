@@ -146,6 +146,14 @@ def too_late_and_old(seed: int) -> Scenario:
     return Scenario("too late and old", seed, (kind("TOO_LATE", queue_timeout_seconds=30),), posts, (), horizon=SHORT)
 
 
+def too_late_and_among_settled(seed: int) -> Scenario:
+    """The same, in an hour of which all that was there before has been settled, and was seen to be."""
+    kinds = (kind("TOO_LATE", queue_timeout_seconds=30), kind("PLAIN", sink_type=OTHER))
+    posts = (Post(0, "PLAIN", 1.0, id_at=-5 * HOUR), Post(1, "TOO_LATE", 130.0, id_at=-5 * HOUR))
+    pools = (Pool("sink-a", sink_type=OTHER),)
+    return Scenario("too late and among settled", seed, kinds, posts, pools, horizon=SHORT)
+
+
 def too_long(seed: int) -> Scenario:
     """A task that its agent stops at its run time-out."""
     kinds = (kind("TOO_LONG", WorkKind(seconds=(300, 300)), timeout_seconds=10),)
@@ -240,9 +248,9 @@ SYSTEMATIC: tuple[Scene, ...] = (
 )  # fmt: skip
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
-    lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old, stubborn,
-    outage, shared_out, forgotten, wrong_clock, away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall,
-    secret_stall_alone,
+    lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old,
+    too_late_and_among_settled, stubborn, outage, shared_out, forgotten, wrong_clock, away_for_weeks, away_for_a_day,
+    in_ten_days, secret_once, secret_stall, secret_stall_alone,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

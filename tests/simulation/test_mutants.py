@@ -15,7 +15,7 @@ from tests.simulation.witnesses import WITNESSES
 from tests.simulation.world import run
 
 NAMES = [mutant.name for mutant in MUTANTS]
-KINDS = 35
+KINDS = 36
 """So many kinds of mistakes the protocol was found to invite; some are planted in two ways."""
 
 

@@ -74,4 +74,6 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "34b": (Struck("secret_stall_alone", (1, 2, 3)),),
     "35a": (Struck("secret"),),
     "35b": (Swept("secret", "FetchSecrets", (KILLED_AFTER,)),),
+    "36a": (Struck("too_late_and_among_settled"),),
+    "36b": (Swept("too_late_and_among_settled", "table.replace partitions", (Fault.LATE,), seconds=100.0),),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
 from typing import Any
@@ -13,7 +14,10 @@ from hub.life.listing import Wanted
 from hub.model.configuration import SourceKind
 from hub.model.event import Content, Event, State
 from hub.rules import ids
+from hub.rules.partitions import partition_of
+from hub.storage.counting import counting
 from hub.storage.embedded import open_embedded
+from hub.storage.partition_index import Mark
 from tests.unit.configuring import BEGIN, StepClock
 from tests.unit.event_book import MARGIN, Book
 
@@ -52,13 +56,8 @@ async def test_shards_of_one_hour_are_merged_when_none_is_read_to_its_end(
 
 
 async def test_an_index_that_is_longer_than_a_page(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    unbounded = book.partitions.newest_first
-
-    async def short(**bounds: object) -> object:
-        return (await unbounded(**bounds))[:10]  # type: ignore[arg-type]
-
+    monkeypatch.setattr(newest_first, "FIRST_PARTITIONS", 5)
     monkeypatch.setattr(newest_first, "PAGE", 10)
-    monkeypatch.setattr(book.partitions, "newest_first", short)
     made = [await book.add(BEGIN - timedelta(minutes=11 * number), 4) for number in range(80)]
     assert await book.all(limit=100) == sorted((each.id for each in made), reverse=True)
 
@@ -84,9 +83,75 @@ async def test_begins_no_read_when_its_second_is_over(book: Book, monkeypatch: p
 
     monkeypatch.setattr(book.storage.tables, "query", slow)
     page = await book.listing.page(Wanted(), limit=50)
-    assert [each.id for each in page.items] == [each.id for each in made[:2]]
+    assert [each.id for each in page.items] == [each.id for each in made[:3]]  # one hour, then two at once
     assert page.reached is not None
     assert await book.all(limit=50) == [each.id for each in made]
+
+
+async def test_the_end_of_a_time_is_found_inside_its_hour(book: Book) -> None:
+    """What is older than `from` is not looked through, however much of it the hour has."""
+    made = [await book.add(BEGIN + timedelta(seconds=number)) for number in range(300)]
+    page = await book.listing.page(Wanted(begin=BEGIN + timedelta(seconds=290)))
+    assert [each.id for each in page.items] == [each.id for each in reversed(made[290:])]
+    assert page.reached is None
+
+
+@pytest.mark.parametrize("past", [3000, 6000])
+async def test_a_search_of_storage_ends_early_too(book: Book, monkeypatch: pytest.MonkeyPatch, past: int) -> None:
+    """SUCCESS is not among what is sought: storage looks through rows for it, so many for an answer."""
+    monkeypatch.setattr(newest_first, "MOST_LOOKED_THROUGH", 1000)
+    done = await book.add(BEGIN, state=State.SUCCESS)
+    await asyncio.gather(*(book.add(BEGIN + timedelta(milliseconds=1 + n)) for n in range(past)))
+    wanted = Wanted(states=frozenset({State.SUCCESS}))
+    page = await book.listing.page(wanted)
+    assert page.items == []
+    assert page.reached is not None
+    assert await book.all(wanted) == [done.id]
+
+
+@pytest.mark.parametrize("hours", [40, 80])
+async def test_hours_with_little_in_them_are_read_together(book: Book, hours: int) -> None:
+    made = [await book.add(BEGIN - HOUR * number) for number in range(hours)]
+    turns = _count_turns(book)
+    page = await book.listing.page(Wanted(), limit=31)
+    assert [each.id for each in page.items] == [each.id for each in made[:31]]
+    assert turns == [1, 1, 2, 4, 8, 16]  # the index, then hours
+
+
+def _count_turns(book: Book) -> list[int]:
+    """How many queries are asked side by side, turn by turn."""
+    turns: list[int] = []
+    query, running = book.storage.tables.query, 0
+
+    async def counted(*arguments: object, **options: object) -> object:
+        nonlocal running
+        turns.append(1) if not running else turns.append(turns.pop() + 1)
+        running += 1
+        try:
+            return await query(*arguments, **options)  # type: ignore[arg-type]
+        finally:
+            running -= 1
+
+    book.storage.tables.query = counted  # type: ignore[method-assign, assignment]
+    return turns
+
+
+@pytest.mark.parametrize("hours", [10, 300])
+async def test_what_is_open_is_not_sought_where_nothing_is(book: Book, hours: int) -> None:
+    """Hours that upkeep has seen settled are passed over, and nothing is older than its mark."""
+    for number in range(hours):
+        await book.add(BEGIN - HOUR * number, state=State.SUCCESS)
+    waits = await book.add(BEGIN - HOUR * (hours - 3))
+    for indexed in await book.partitions.newest_first():
+        if indexed.partition not in (partition_of(waits.id), partition_of(ids.new(BEGIN, 0, 1))):
+            await book.partitions.settle(indexed)
+    await book.partitions.write_mark(Mark(hour=partition_of(waits.id).hour))
+    with counting() as spent:
+        page = await book.listing.page(Wanted(states=frozenset({State.QUEUED, State.RUNNING})))
+    assert [each.id for each in page.items] == [waits.id]
+    assert page.reached is None
+    assert spent["table.query"] <= 2 + 2 + (hours > 64)  # two hours, the index
+    assert spent["table.get"] == 1  # the mark
 
 
 class TestFilters:

@@ -1,0 +1,188 @@
+"""Events as upkeep looks them through: the few columns that tell whether anything must be done about one.
+
+A backlog may be a hundred thousand events long and is looked through again and again; whole rows are read only of
+those that something is due for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hub.errors import Changed, Missing
+from hub.model.event import State
+from hub.rules import partitions
+from hub.rules.partitions import Partition
+from hub.storage import codec
+from hub.storage.keys import EVENTS, UPKEEP
+from hub.storage.limits import MAX_CHANGES
+from hub.storage.pages import id_reached, key_behind
+from hub.storage.ports import Delete, Row, Tables, Value, Values
+
+_RETENTION, _REACHED = "retention", "reached"
+_LOOKED_THROUGH: Final = 10_000
+"""Rows that storage looks through at once for the open ones, where it has no index of them."""
+_OPEN_COLUMNS: Final = (
+    "format",
+    "id",
+    "state",
+    "event_type",
+    "attempt",
+    "created_at",
+    "not_before",
+    "lease_until",
+    "hints",
+)
+_OLD_COLUMNS: Final = (
+    "format",
+    "id",
+    codec.OPEN,
+    "finished_at",
+    "payload_blob",
+    "result_data_blob",
+    "receipt_body_blob",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """An event that is not settled."""
+
+    id: str
+    state: State
+    event_type: str
+    attempt: int
+    created_at: datetime
+    not_before: datetime | None
+    lease_until: datetime | None
+    hints: int
+
+
+@dataclass(frozen=True, slots=True)
+class OldEvent:
+    """An event whose time may be over, and what hangs on its row."""
+
+    id: str
+    etag: str
+    settled: bool
+    finished_at: datetime | None
+    payload_blob: str | None
+    result_blob: str | None
+    request_blob: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where retention goes on when it takes more than one step."""
+
+    partition: str
+    after: str
+    """The id of the last event looked at."""
+
+
+class UpkeepRows:
+    """Reads them a page at a time, and deletes many. Raises what `Tables` raises, and `UnknownFormat`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def open(self, partition: Partition, *, after: str, limit: int) -> tuple[list[OpenEvent], str | None]:
+        """Events of a partition that are not settled, newest first, those older than the id `after`.
+
+        With them the id down to which all were looked at; None: there are no more.
+        """
+        found = await self._tables.search(
+            EVENTS,
+            partition.name,
+            where={codec.OPEN: True},
+            after=key_behind(after),
+            limit=limit,
+            most=_LOOKED_THROUGH,
+            select=_OPEN_COLUMNS,
+        )
+        return [_open(row.values) for row in found.rows], id_reached(found.reached)
+
+    async def all(self, partition: Partition, *, after: str, limit: int) -> list[OldEvent]:
+        """Events of a partition, newest first, those older than the id `after`. Fewer than `limit`: all."""
+        rows = await self._tables.query(
+            EVENTS, partition.name, after=key_behind(after), limit=limit, select=_OLD_COLUMNS
+        )
+        return [_old(row) for row in rows]
+
+    async def delete(self, partition: Partition, events: Sequence[OldEvent]) -> int:
+        """Remove those of one partition that are still as they were read; how many."""
+        gone = 0
+        for start in range(0, len(events), MAX_CHANGES):
+            some = [Delete(partitions.row_key_of(each.id), each.etag) for each in events[start : start + MAX_CHANGES]]
+            try:
+                await self._tables.transact(EVENTS, partition.name, some)
+                gone += len(some)
+            except (Changed, Missing):  # one of them, and so none was removed
+                gone += await self._delete_singly(partition, some)
+        return gone
+
+    async def _delete_singly(self, partition: Partition, some: Sequence[Delete]) -> int:
+        gone = 0
+        for each in some:
+            with suppress(Changed, Missing):
+                await self._tables.delete(EVENTS, partition.name, each.key, each.etag)
+                gone += 1
+        return gone
+
+    async def reached(self) -> Reached | None:
+        """Where the last step of retention stopped; None: it came to the end."""
+        try:
+            row = await self._tables.get(UPKEEP, _RETENTION, _REACHED)
+        except Missing:
+            return None
+        codec.check_format(row.values["format"])
+        partition = str(row.values["partition"])
+        return Reached(partition, str(row.values["after"])) if partition else None
+
+    async def write_reached(self, reached: Reached | None) -> None:
+        """Two processes may write it in turn: what both look at is looked at twice, which does no harm."""
+        partition, after = (reached.partition, reached.after) if reached else ("", "")
+        values: dict[str, Value] = {"format": codec.FORMAT, "partition": partition, "after": after}
+        await self._tables.put(UPKEEP, _RETENTION, _REACHED, values)
+
+
+def _open(values: Values) -> OpenEvent:
+    codec.check_format(values.get("format"))
+    attempt, hints = values.get("attempt", 0), values.get("hints", 0)
+    assert isinstance(attempt, int)
+    assert isinstance(hints, int)
+    return OpenEvent(
+        id=str(values["id"]),
+        state=State(str(values["state"])),
+        event_type=str(values["event_type"]),
+        attempt=attempt,
+        created_at=codec.time_of_text(str(values["created_at"])),
+        not_before=_time(values, "not_before"),
+        lease_until=_time(values, "lease_until"),
+        hints=hints,
+    )
+
+
+def _old(row: Row) -> OldEvent:
+    codec.check_format(row.values.get("format"))
+    return OldEvent(
+        id=str(row.values["id"]),
+        etag=row.etag,
+        settled=row.values[codec.OPEN] is False,
+        finished_at=_time(row.values, "finished_at"),
+        payload_blob=_blob(row, "payload"),
+        result_blob=_blob(row, "result_data"),
+        request_blob=_blob(row, "receipt_body"),
+    )
+
+
+def _blob(row: Row, name: str) -> str | None:
+    return str(row.values.get(f"{name}_blob", "")) or None
+
+
+def _time(values: Values, name: str) -> datetime | None:
+    text = str(values.get(name, ""))
+    return codec.time_of_text(text) if text else None
