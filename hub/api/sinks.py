@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from hub.api.cursors import Cursor, Limit, page
+from hub.api.cursors import Cursor, Limit, page, read
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import SinkList, SinkView
@@ -17,16 +17,16 @@ router = APIRouter(route_class=GuardedRoute, tags=["sinks"])
 @router.get("/api/sinks")
 async def list_sinks(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> SinkList:
     """Sinks by name."""
-    there = await _presences(desk)
     found, following = page(desk.cursors, "sinks", await desk.sinks.list(), lambda each: each.name, cursor, limit)
-    return SinkList(items=[_view(desk, sink, there) for sink in found], cursor=following)
+    there = await desk.presence.between(read(desk.cursors, "sinks", cursor) or "", found[-1].name) if found else {}
+    return SinkList(items=[_view(desk, sink, there.get(sink.name)) for sink in found], cursor=following)
 
 
 @router.get("/api/sinks/{name}")
 async def read_sink(desk: Desk, name: str) -> SinkView:
     """One sink."""
     sink = await desk.sinks.get(name)
-    return _view(desk, sink, await _presences(desk))
+    return _view(desk, sink, await desk.presence.get(sink.name))
 
 
 @router.delete("/api/sinks/{name}", status_code=204)
@@ -37,12 +37,7 @@ async def delete_sink(desk: Desk, name: str) -> None:
     await desk.presence.forget(sink.name)
 
 
-async def _presences(desk: Services) -> dict[str, Presence]:
-    return {each.sink: each for each in await desk.presence.all()}
-
-
-def _view(desk: Services, sink: Sink, there: dict[str, Presence]) -> SinkView:
-    seen = there.get(sink.name)
+def _view(desk: Services, sink: Sink, seen: Presence | None) -> SinkView:
     return SinkView(
         **sink.model_dump(),
         state=state_of(seen, desk.clock.now()),

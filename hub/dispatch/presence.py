@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub.clock import Clock
+from hub.errors import Missing
 from hub.model.sink import Presence, SinkState
 from hub.storage import codec
 from hub.storage.keys import PRESENCE
-from hub.storage.ports import Row, Tables, Values
+from hub.storage.limits import MAX_PAGE_ROWS
+from hub.storage.ports import ANY_ETAG, Row, Tables, Values
 from hub.wire import Poll
 
 WRITE_EVERY = timedelta(seconds=30)
 _PARTITION = "presence"
+_BEHIND = "!"
+"""Less than every character of a name: a name and this come right behind the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +51,34 @@ class PresenceBook:
         self._last[sink] = presence
         await self._tables.put(PRESENCE, _PARTITION, sink.casefold(), _encode(presence))
 
-    async def all(self) -> list[Presence]:
-        """Every sink that ever polled, by name."""
-        found: list[Presence] = []
-        after = ""
-        while rows := await self._tables.query(PRESENCE, _PARTITION, after=after):
-            found += [_decode(row) for row in rows]
-            after = rows[-1].key
-        return found
+    async def get(self, sink: str) -> Presence | None:
+        """What it last said; None: it never polled."""
+        try:
+            return _decode(await self._tables.get(PRESENCE, _PARTITION, sink.casefold()))
+        except Missing:
+            return None
+
+    async def between(self, after: str, last: str) -> dict[str, Presence]:
+        """By sink: those that ever polled and whose names come behind `after`, up to `last`, whatever their case."""
+        found: dict[str, Presence] = {}
+        position, before = after.casefold(), last.casefold() + _BEHIND
+        while True:
+            rows = await self._tables.query(PRESENCE, _PARTITION, after=position, before=before)
+            found |= {presence.sink: presence for presence in map(_decode, rows)}
+            if len(rows) < MAX_PAGE_ROWS:
+                return found
+            position = rows[-1].key
 
     async def forget(self, sink: str) -> None:
         """The sink was removed."""
         self._written.pop(sink, None)
         self._last.pop(sink, None)
-        rows = await self._tables.query(PRESENCE, _PARTITION, where={"sink": sink}, limit=1)
-        for row in rows:
-            await self._tables.delete(PRESENCE, _PARTITION, row.key, row.etag)
+        with suppress(Missing):
+            await self._tables.delete(PRESENCE, _PARTITION, sink.casefold(), ANY_ETAG)
 
     async def _presence(self, sink: str, poll: Poll, now: datetime, offline_after_seconds: float) -> Presence:
         said = poll.capabilities
-        known = None if said is not None else self._last.get(sink) or await self._stored(sink)
+        known = None if said is not None else self._last.get(sink) or await self.get(sink)
         return Presence(
             sink=sink,
             instance=poll.instance,
@@ -80,10 +93,6 @@ class PresenceBook:
             modules=said.modules if said else known.modules if known else (),
             bundles=said.bundles if said else known.bundles if known else (),
         )
-
-    async def _stored(self, sink: str) -> Presence | None:
-        rows = await self._tables.query(PRESENCE, _PARTITION, where={"sink": sink}, limit=1)
-        return _decode(rows[0]) if rows else None
 
 
 def state_of(presence: Presence | None, now: datetime) -> SinkState:
