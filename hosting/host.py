@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hosting import logs
@@ -41,6 +42,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def prepare(arguments: argparse.Namespace) -> tuple[FunctionsHost, socket.socket]:
     """Everything before serving: settings into the environment, the log, the app. Raises HostingError."""
+    _open_as_many_files_as_allowed()
     app: Path = arguments.app.resolve()
     local = read_local_settings(app / "local.settings.json")
     settings = merge(os.environ, local)
@@ -65,6 +67,17 @@ def _forget_start_folder() -> None:
     """`python -m` put the folder it was started in first on the path; an app's modules come last, after packages."""
     start = str(Path.cwd())
     sys.path[:] = [each for each in sys.path if each not in ("", start)]
+
+
+def _open_as_many_files_as_allowed() -> None:
+    """Each open request is a file: raise the limit that is usual in shells, 1024, to what the system allows us."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS names a hard limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def serve(host: FunctionsHost, sock: socket.socket, grace: float) -> None:

@@ -17,6 +17,9 @@ from hub.rules.callers import FrontEnd
 from hub.settings_table import SETTINGS, STORAGE, Engine, Setting
 from hub.signing import RootKey
 
+MOST_ON_FLEX: Final = 1000
+_ON_AZURE: Final = "WEBSITE_INSTANCE_ID"
+"""Set by the platform."""
 _IDENTITY: Final = ("tableServiceUri", "queueServiceUri", "blobServiceUri")
 
 
@@ -149,6 +152,9 @@ def _together(
         problems.append(FieldError("NEXOMATIC_MAX_HELD_POLLS", what))
     if read["NEXOMATIC_EVENTGRID_KEY"] is not None and read["NEXOMATIC_EVENTGRID_TOPIC"] is None:
         problems.append(FieldError("NEXOMATIC_EVENTGRID_KEY", "is given without NEXOMATIC_EVENTGRID_TOPIC"))
+    if environ.get(_ON_AZURE) and concurrency > MOST_ON_FLEX:
+        what = f"is at most {MOST_ON_FLEX} here: the platform gives an instance no more requests at once"
+        problems.append(FieldError("NEXOMATIC_HTTP_CONCURRENCY", what))
     return problems
 
 
@@ -163,7 +169,7 @@ def _wrong_storage(
     if engine is Engine.AZURE and address is None and not given:
         what = f"the azure engine needs a connection string here, or {STORAGE}__tableServiceUri and its two siblings"
         problems.append(FieldError(STORAGE, what))
-    if engine is Engine.EMBEDDED and environ.get("WEBSITE_INSTANCE_ID"):
+    if engine is Engine.EMBEDDED and environ.get(_ON_AZURE):
         what = "must be azure here: an instance's disk on Azure does not last, and what is on it would be lost"
         problems.append(FieldError("NEXOMATIC_STORAGE", what))
     return problems

@@ -257,16 +257,17 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "NEXOMATIC_HTTP_CONCURRENCY",
-        _whole(1, 1000),
+        _whole(1, 10_000),
         200,
-        "1 to 1000",
-        "How many requests the platform gives one instance at once (Flex Consumption: `perInstanceConcurrency`).",
+        "1 to 10000",
+        "How many requests the platform gives one instance at once. On Flex Consumption its `perInstanceConcurrency`, "
+        "at most 1000; on a machine of your own as many as you like: each open one costs about 30 KiB.",
     ),
     Setting(
         "NEXOMATIC_MAX_HELD_POLLS",
-        _whole(0, 1000),
+        _whole(0, 10_000),
         None,
-        "0 to 1000",
+        "0 to 10000",
         "How many of those may be polls that are held. Empty: three quarters.",
     ),
     Setting(

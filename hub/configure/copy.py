@@ -12,12 +12,14 @@ from typing import Final
 from hub.clock import Clock
 from hub.errors import Unavailable
 from hub.model.snapshot import Snapshot
-from hub.storage.configuration import Configuration, ConfigurationRows, Credentials
+from hub.storage.configuration import Configuration, ConfigurationRows, Credentials, Version
 from hub.storage.ports import Tables
 
 FRESH_SECONDS: Final = 5.0
 NEWS_SECONDS: Final = 0.2
 """Between two reads because of something unknown: who tries out names cannot make the hub read without end."""
+WORTH_A_READ: Final = 50
+"""So many rows are read together at what one costs by itself."""
 _TRIES: Final = 10
 _NEVER: Final = float("-inf")
 
@@ -82,12 +84,18 @@ class ConfigurationCopy:
         return found
 
     async def _changed(self, kept: Configuration | None) -> Configuration:
-        version = await self._rows.version()
+        at = await self._rows.version()
         for _ in range(_TRIES):
-            if kept is not None and kept.version == version:
+            if kept is not None and kept.version == at.text:
                 return kept
-            found = await self._rows.load(kept.entries if kept else {})
-            if found.version == version:
+            found = await self._load(kept, at)
+            if found.version == at.text:
                 return found
-            version = found.version  # somebody wrote while the rows were read: they may be of two versions
+            at = found.at  # somebody wrote while the rows were read: they may be of two versions
         raise Unavailable("the configuration changes faster than it can be read; try again later")
+
+    async def _load(self, kept: Configuration | None, at: Version) -> Configuration:
+        touched = at.since(kept.version) if kept else None
+        if kept is not None and touched is not None and len(touched) * WORTH_A_READ < len(kept.entries):
+            return await self._rows.reload(kept, touched)
+        return await self._rows.load(kept.entries if kept else {})

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hub.dispatch.receive_loop import Follow, Patience, ReceiveLoop
 from hub.dispatch.waiting_poll import WaitingPoll
 from hub.storage.ports import Queues
 from hub.wire import Cancel
+
+_FEW: Final = 16
+"""Receive loops that may be kept though nobody waits on them."""
 
 
 class Dispatcher:
@@ -17,16 +22,15 @@ class Dispatcher:
         self._patience = patience
         self._loops: dict[str, ReceiveLoop] = {}
         self._held: dict[str, list[WaitingPoll]] = {}
-
-    @property
-    def held_polls(self) -> int:
+        self._sweep_above = _FEW
+        self.held_polls = 0
         """How many requests this process holds open at the moment."""
-        return sum(len(polls) for polls in self._held.values())
 
     async def wait(self, poll: WaitingPoll, queues: list[str], until: float) -> None:
         """Let the poll wait for work on these queues, until the loop's time `until` at most."""
         self.restarted(poll.sink)
         self._held.setdefault(poll.sink, []).append(poll)
+        self.held_polls += 1
         loops = [self._loop(queue) for queue in queues] if poll.slots else []
         for loop in loops:
             loop.join(poll)
@@ -34,6 +38,7 @@ class Dispatcher:
             await poll.wait(until)
         finally:
             poll.answered = True
+            self.held_polls -= 1
             for loop in loops:
                 loop.leave(poll)
             self._held[poll.sink].remove(poll)
@@ -62,6 +67,8 @@ class Dispatcher:
 
     def _loop(self, queue: str) -> ReceiveLoop:
         if queue not in self._loops:
-            self._loops = {name: loop for name, loop in self._loops.items() if not loop.idle}
+            if len(self._loops) > self._sweep_above:  # not each time: a thousand sinks may have a queue each
+                self._loops = {name: loop for name, loop in self._loops.items() if not loop.idle}
+                self._sweep_above = 2 * len(self._loops) + _FEW
             self._loops[queue] = ReceiveLoop(queue, self._queues, self._follow, self._patience)
         return self._loops[queue]

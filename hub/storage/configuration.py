@@ -7,8 +7,9 @@ value lies in a table of its own (`secret_rows.py`).
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +25,7 @@ from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
 from hub.storage import codec
 from hub.storage.keys import CONFIGURATION
-from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Tables, Value
+from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Tables, Value, Values
 
 PARTITION: Final = "current"
 MAX_DOCUMENT_BYTES: Final = 60_000
@@ -34,6 +35,8 @@ NO_VERSION: Final = "none"
 _VERSION_KEY: Final = "~version"
 """Sorts behind every other key, which `load` relies on."""
 _PAGE: Final = 1000
+_REMEMBERED_CHARS: Final = 4000
+"""Of what the version row says of the newest writes; it is read every few seconds."""
 _SECRET_COLUMNS: Final = ("sha256", "key", "old_key", "old_key_until")
 
 
@@ -101,15 +104,45 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """The version row: what stands, and what the newest writes have touched."""
+
+    text: str = NO_VERSION
+    etag: str | None = None
+    writes: Sequence[tuple[str, Sequence[str]]] = ()
+    """The newest first: the version that each led to, and the rows it wrote or removed."""
+
+    def since(self, older: str) -> set[str] | None:
+        """The rows that were touched since an older version stood; None: nobody remembers."""
+        touched: set[str] = set()
+        for version, row_keys in self.writes:
+            if version == older:
+                return touched
+            touched.update(row_keys)
+        return None
+
+    def after(self, version: str, row_keys: Sequence[str]) -> Values:
+        """The columns of the row that stands after one more write."""
+        writes = [(version, list(row_keys)), *self.writes]
+        while len(text := json.dumps(writes, separators=(",", ":"))) > _REMEMBERED_CHARS and writes:
+            writes.pop()
+        return {"format": codec.FORMAT, "version": version, "writes": text}
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything that was configured at one moment, with what writing it again needs."""
 
-    version: str
-    version_etag: str | None
+    at: Version
     entries: Mapping[str, Entry]
     """By row key."""
     snapshot: Snapshot
     credentials: Credentials
+
+    @property
+    def version(self) -> str:
+        """Which one it is."""
+        return self.at.text
 
     def get(self, kind: RowKind, name: str) -> Entry | None:
         """The entry of this name, whatever its case."""
@@ -117,13 +150,13 @@ class Configuration:
 
     def of(self, kind: RowKind) -> list[Entry]:
         """All entries of a kind, by name."""
-        return [entry for key, entry in sorted(self.entries.items()) if key.startswith(f"{kind}:")]
+        return [self.entries[key] for key in sorted(key for key in self.entries if key.startswith(f"{kind}:"))]
 
     def after(self, edit: Edit) -> Configuration:
         """What a change would lead to."""
         removed = {entry.row_key for entry in edit.remove}
         kept = [entry for key, entry in self.entries.items() if key not in removed]
-        return _configuration(self.version, self.version_etag, [*kept, *edit.put])
+        return _configuration(self.at, [*kept, *edit.put])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +184,12 @@ class ConfigurationRows:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def version(self) -> str:
+    async def version(self) -> Version:
         """The version as it stands: one read."""
         try:
-            row = await self._tables.get(CONFIGURATION, PARTITION, _VERSION_KEY)
+            return _version_of(await self._tables.get(CONFIGURATION, PARTITION, _VERSION_KEY))
         except Missing:
-            return NO_VERSION
-        return _version_of(row)
+            return Version()
 
     async def load(self, known: Mapping[str, Entry]) -> Configuration:
         """All rows, with those already `known` (by row key and ETag) not parsed again.
@@ -166,13 +198,27 @@ class ConfigurationRows:
         before: unless they are the same, rows of two versions may have been mixed.
         """
         rows = await self._all()
-        version, etag = NO_VERSION, None
+        at = Version()
         if rows and rows[-1].key == _VERSION_KEY:
-            last = rows.pop()
-            version, etag = _version_of(last), last.etag
+            at = _version_of(rows.pop())
         # A kind that this release does not know is another's: one is running beside it that does.
         ours = [row for row in rows if row.key.partition(":")[0] in _MODELS]
-        return _configuration(version, etag, [_entry(row, known) for row in ours])
+        return _configuration(at, [_entry(row, known) for row in ours])
+
+    async def reload(self, known: Configuration, touched: Collection[str]) -> Configuration:
+        """The same, reading only the rows that were touched since `known`: a change among thousands costs no more."""
+        read = await asyncio.gather(*(self._entry(row_key) for row_key in touched))
+        entries = {key: entry for key, entry in known.entries.items() if key not in touched}
+        entries.update({entry.row_key: entry for entry in read if entry is not None})
+        return _configuration(await self.version(), entries.values())
+
+    async def _entry(self, row_key: str) -> Entry | None:
+        if row_key.partition(":")[0] not in _MODELS:
+            return None
+        try:
+            return _entry(await self._tables.get(CONFIGURATION, PARTITION, row_key), {})
+        except Missing:
+            return None
 
     async def _all(self) -> list[Row]:
         rows: list[Row] = []
@@ -184,22 +230,22 @@ class ConfigurationRows:
 
     async def write(self, seen: Configuration, edit: Edit, version: str) -> None:
         """Write the change and the new version, together. Raises `Changed`, `Exists` when `seen` is not the newest."""
-        values: dict[str, Value] = {"format": codec.FORMAT, "version": version}
+        values = seen.at.after(version, [each.row_key for each in (*edit.put, *edit.remove)])
         guard: Change = Insert(_VERSION_KEY, values)
-        if seen.version_etag is not None:
-            guard = Replace(_VERSION_KEY, values, seen.version_etag)
+        if seen.at.etag is not None:
+            guard = Replace(_VERSION_KEY, values, seen.at.etag)
         puts = [Put(entry.row_key, _values(entry, version)) for entry in edit.put]
         removals = [Delete(entry.row_key, entry.etag) for entry in edit.remove]
         await self._tables.transact(CONFIGURATION, PARTITION, [guard, *puts, *removals])
 
 
-def _configuration(version: str, etag: str | None, entries: Iterable[Entry]) -> Configuration:
+def _configuration(at: Version, entries: Iterable[Entry]) -> Configuration:
     by_key = {entry.row_key: entry for entry in entries}
     by_kind: dict[RowKind, dict[str, Any]] = {kind: {} for kind in RowKind}
     for entry in by_key.values():
         by_kind[entry.kind][entry.name.casefold()] = entry.model
     snapshot = Snapshot(
-        version=version,
+        version=at.text,
         sink_types=by_kind[RowKind.SINK_TYPE],
         actions=by_kind[RowKind.ACTION],
         event_types=by_kind[RowKind.EVENT_TYPE],
@@ -207,7 +253,7 @@ def _configuration(version: str, etag: str | None, entries: Iterable[Entry]) -> 
         sinks=by_kind[RowKind.SINK],
         secrets=by_kind[RowKind.SECRET],
     )
-    return Configuration(version, etag, by_key, snapshot, _credentials(by_key.values()))
+    return Configuration(at, by_key, snapshot, _credentials(by_key.values()))
 
 
 def _credentials(entries: Iterable[Entry]) -> Credentials:
@@ -226,9 +272,10 @@ def _credentials(entries: Iterable[Entry]) -> Credentials:
     return Credentials(tokens, sinks, keys)
 
 
-def _version_of(row: Row) -> str:
+def _version_of(row: Row) -> Version:
     codec.check_format(row.values["format"])
-    return str(row.values["version"])
+    writes = json.loads(str(row.values.get("writes", "[]")))
+    return Version(str(row.values["version"]), row.etag, [(version, row_keys) for version, row_keys in writes])
 
 
 def _entry(row: Row, known: Mapping[str, Entry]) -> Entry:

@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -101,10 +101,25 @@ def write_app(folder: Path, source: str = APP, host_json: dict[str, Any] | None 
 
 @asynccontextmanager
 async def program(
-    app: Path, *arguments: str, ready: bool = True, env: Mapping[str, str] = MappingProxyType({})
+    app: Path,
+    *arguments: str,
+    ready: bool = True,
+    env: Mapping[str, str] = MappingProxyType({}),
+    under: Sequence[str] = (),
 ) -> AsyncIterator[Program]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hosting.host", "--app", str(app), "--home", str(app.parent / "home"), "--port", "0"),
+        *(
+            *under,
+            sys.executable,
+            "-m",
+            "hosting.host",
+            "--app",
+            str(app),
+            "--home",
+            str(app.parent / "home"),
+            "--port",
+            "0",
+        ),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -120,6 +135,14 @@ async def program(
             process.kill()
         await process.wait()
         process._transport.close()  # type: ignore[attr-defined] # or it is closed too late, with a warning
+
+
+async def test_more_requests_are_open_at_once_than_a_shell_allows_files(tmp_path: Path) -> None:
+    """The usual soft limit is 1024; here it is 100, of which the host needs some for itself."""
+    with_few_files = ("sh", "-c", 'ulimit -Sn 100; exec "$@"', "sh")
+    async with program(write_app(tmp_path), under=with_few_files) as running:
+        replies = await asyncio.gather(*(running.ask("/slow?seconds=2") for _ in range(150)))
+    assert [reply.status for reply in replies] == [200] * 150
 
 
 async def test_it_serves_says_so_and_exits_0_when_told_to(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from hub.configure.copy import FRESH_SECONDS, ConfigurationCopy
 from hub.errors import Changed, Exists, LimitExceeded, Unavailable
 from hub.model.configuration import Action, Runtime, SinkType, SourceKind, WebhookSource
 from hub.model.sink import Sink
+from hub.storage import configuration
 from hub.storage.configuration import (
     MAX_DOCUMENT_BYTES,
     NO_VERSION,
+    PARTITION,
     Configuration,
     ConfigurationRows,
     Edit,
@@ -24,7 +26,8 @@ from hub.storage.configuration import (
 )
 from hub.storage.counting import counting
 from hub.storage.embedded import open_embedded
-from hub.storage.ports import Storage
+from hub.storage.keys import CONFIGURATION
+from hub.storage.ports import Row, Storage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -153,6 +156,73 @@ async def test_a_copy_that_is_too_old_is_not_used_while_storage_is_away(
     clock.seconds += FRESH_SECONDS + 0.1
     with pytest.raises(Unavailable):
         await copy.current()
+
+
+class TestManyRows:
+    """A change among many rows is read by itself: the last sink of a fleet of thousands costs what the first did."""
+
+    @pytest.fixture
+    async def many(self, storage: Storage, copy: ConfigurationCopy) -> None:
+        for start in range(0, 300, 60):
+            await write(storage, f"v{start}", *(pool(f"T{number}") for number in range(start, start + 60)))
+        await copy.current()
+
+    @pytest.mark.usefixtures("many")
+    async def test_a_few_changes_cost_a_read_each(self, storage: Storage, copy: ConfigurationCopy) -> None:
+        await write(storage, "w1", pool("T7", "new"))
+        await write(storage, "w2", pool("NEW"))
+        seen = await ConfigurationRows(storage.tables).load({})
+        removed = [entry for entry in seen.of(RowKind.SINK_TYPE) if entry.name in ("T8", "T9")]
+        await ConfigurationRows(storage.tables).write(seen, Edit(remove=removed), "w3")
+        copy.invalidate()
+        assert await operations(copy) == Counter({"table.get": 1 + 4 + 1})
+        found = await copy.newest()
+        assert found.version == "w3"
+        assert found.snapshot == (await ConfigurationRows(storage.tables).load({})).snapshot
+        assert found.entries == (await ConfigurationRows(storage.tables).load({})).entries
+
+    @pytest.mark.usefixtures("many")
+    async def test_many_changes_are_read_as_a_whole(self, storage: Storage, copy: ConfigurationCopy) -> None:
+        await write(storage, "w1", *(pool(f"T{number}", "new") for number in range(10)))
+        copy.invalidate()
+        assert await operations(copy) == Counter({"table.get": 1, "table.query": 1})
+
+    @pytest.mark.usefixtures("many")
+    @pytest.mark.parametrize("writes", [1, 10])
+    async def test_a_copy_that_nobody_remembers_is_made_anew(
+        self, storage: Storage, copy: ConfigurationCopy, monkeypatch: pytest.MonkeyPatch, writes: int
+    ) -> None:
+        """After more writes than the version row tells of, or one by a release that tells of none."""
+        monkeypatch.setattr(configuration, "_REMEMBERED_CHARS", 100)
+        for number in range(writes):
+            await write(storage, f"w{number}", pool("T7", f"number {number}"))
+        row = await storage.tables.get(CONFIGURATION, PARTITION, "~version")
+        assert 20 < len(str(row.values["writes"])) <= 100
+        if writes == 1:
+            columns = {name: value for name, value in row.values.items() if name != "writes"}
+            await storage.tables.put(CONFIGURATION, PARTITION, "~version", columns)
+        copy.invalidate()
+        assert (await operations(copy))["table.query"] == 1
+        assert (await copy.newest()).entries == (await ConfigurationRows(storage.tables).load({})).entries
+
+    @pytest.mark.usefixtures("many")
+    async def test_a_write_while_the_rows_are_read_is_not_missed(
+        self, storage: Storage, copy: ConfigurationCopy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await write(storage, "w1", pool("T7", "one"), pool("T8", "one"))
+        get, later = storage.tables.get, iter(["w2", "w3"])
+
+        async def and_write(table: str, partition: str, key: str) -> Row:
+            row = await get(table, partition, key)
+            if key == "sink-types:t8" and (version := next(later, None)):
+                await write(storage, version, pool("T7", version), pool("T8", version))
+            return row
+
+        monkeypatch.setattr(storage.tables, "get", and_write)
+        copy.invalidate()
+        found = await copy.current()
+        assert found.version == "w3"
+        assert {found.sink_types[name].description for name in ("t7", "t8")} == {"w3"}
 
 
 class TestRows:

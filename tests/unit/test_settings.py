@@ -109,6 +109,11 @@ def test_all_problems_are_reported_at_once_and_no_value_is_repeated() -> None:
         ({"WEBSITE_INSTANCE_ID": "abc"}, "NEXOMATIC_STORAGE", "must be azure here"),
         ({"NEXOMATIC_ROOT_KEY": KEY, "NEXOMATIC_ROOT_KEY_FILE": "k"}, "NEXOMATIC_ROOT_KEY_FILE", "remove one"),
         ({"NEXOMATIC_HTTP_CONCURRENCY": "10", "NEXOMATIC_MAX_HELD_POLLS": "11"}, "NEXOMATIC_MAX_HELD_POLLS", "at most"),
+        (
+            {"WEBSITE_INSTANCE_ID": "abc", "NEXOMATIC_HTTP_CONCURRENCY": "1001"},
+            "NEXOMATIC_HTTP_CONCURRENCY",
+            "at most 1000 here",
+        ),
         ({"NEXOMATIC_PUBLIC_URL": "https://a:b@hub.example.com"}, "NEXOMATIC_PUBLIC_URL", "without query"),
     ],
 )
