@@ -57,6 +57,7 @@ class _Walk:
     touched: int = 0
     seen: int = 0
     unannounced: list[Stored] = field(default_factory=list)
+    hinted: int = 0
 
 
 class Reconciler:
@@ -87,6 +88,8 @@ class Reconciler:
             Changed, Exists
         ):  # lowered by an insert, or written by another process: the next step looks again
             await self._life.partitions.write_mark(next_mark)
+        if walk.hinted:
+            log.info("put fresh hints for %d events, which nobody has met for hours", walk.hinted)
         return walk.touched
 
     def _seen_before(self, mark: Mark, now: datetime) -> datetime | None:
@@ -154,7 +157,7 @@ class Reconciler:
         if changes is not None:
             return await self._end(stored, changes)
         if fresh_hint_due(event, walk.now):
-            return await self._hint(stored)
+            return await self._hint(stored, walk)
         return False
 
     async def _settle(self, stored: Stored, walk: _Walk) -> bool:
@@ -186,14 +189,14 @@ class Reconciler:
         await self._debts.settle(Stored(lifecycle.apply(stored.event, changes), etag))
         return True
 
-    async def _hint(self, stored: Stored) -> bool:
+    async def _hint(self, stored: Stored, walk: _Walk) -> bool:
         event = stored.event
         try:
             await self._life.events.merge(event.id, {"hints": event.hints + 1}, stored.etag)
         except (Changed, Missing):
             return False
         await self._life.queues.put(event.queue, codec.encode_hint(codec.Hint(event.id)))
-        log.info("put a fresh hint for event %s, which nobody has met for hours", event.id)
+        walk.hinted += 1
         return True
 
 

@@ -304,15 +304,11 @@ def test_a_process_that_dies_while_it_brings_the_file_up_leaves_it_as_it_was(old
 import os, sys
 from pathlib import Path
 from hub.clock import SystemClock
-from hub.storage.embedded import database, open_embedded
-database._MIGRATIONS = {1: database._MIGRATIONS[1] + "SELECT die();"}
-connect = database.connect
-def connect_and_arm(path, **options):
-    connection = connect(path, **options)
-    connection.create_function("die", 0, lambda: os._exit(9))
-    return connection
-from hub.storage.embedded import engine
-engine.connect = connect_and_arm
+from hub.storage.embedded import database, open_embedded, sought
+def add_and_die(connection):
+    sought.add(connection)
+    os._exit(9)
+database._MIGRATIONS = {1: add_and_die}
 open_embedded(Path(sys.argv[1]), SystemClock())
 """
     done = subprocess.run([sys.executable, "-c", script, str(old)], cwd=ROOT, check=False, timeout=60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
-_MIGRATIONS: Final = {1: f"{sought.SCHEMA}\n{sought.FILL}"}
+_MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: sought.add}
 """What leads from a format to the next."""
 
 
@@ -127,8 +128,11 @@ def _migrate(connection: sqlite3.Connection, path: Path | None, found: int) -> N
     log.warning(
         "%s is being brought from format %d to %d; a million events take about 10 s", path, found, SCHEMA_VERSION
     )
-    steps = "".join(_MIGRATIONS[version] for version in range(found, SCHEMA_VERSION))
-    connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    connection.execute("BEGIN IMMEDIATE")
+    for version in range(found, SCHEMA_VERSION):
+        _MIGRATIONS[version](connection)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
     log.warning("%s is of format %d now", path, SCHEMA_VERSION)
 
 

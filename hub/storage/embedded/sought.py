@@ -7,6 +7,7 @@ what is settled is in none of them, however much of it there is. All of it is pa
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,16 +49,24 @@ SOUGHT: Final = tuple(Sought(1 << number, column, value) for number, (column, va
 
 _BITS: Final = " + ".join(f"{each.bit} * ({each.as_json})" for each in SOUGHT)
 
-SCHEMA: Final = "\n".join(
-    [
-        "ALTER TABLE rows ADD COLUMN sought INTEGER NOT NULL DEFAULT 0;",
-        *(f"CREATE INDEX {each.index} ON rows(tbl, partition, key) WHERE {each.condition};" for each in SOUGHT),
-    ]
-)
-"""What makes the column and its indexes, in a new file and in one of format 1."""
+_COLUMN: Final = "ALTER TABLE rows ADD COLUMN sought INTEGER NOT NULL DEFAULT 0;"
+_INDEXES: Final = [f"CREATE INDEX {each.index} ON rows(tbl, partition, key) WHERE {each.condition};" for each in SOUGHT]
+_FILL: Final = f"UPDATE rows SET sought = {_BITS} WHERE id BETWEEN ? AND ? AND tbl = '{keys.EVENTS}' AND {_BITS}"  # noqa: S608
+_AT_A_TIME: Final = 10_000
 
-FILL: Final = f"UPDATE rows SET sought = {_BITS} WHERE tbl = '{keys.EVENTS}' AND {_BITS};"  # noqa: S608  # constants
-"""What writes the column of rows that are there, as `sought_of` would."""
+SCHEMA: Final = "\n".join([_COLUMN, *_INDEXES])
+"""What makes the column and its indexes in a new file."""
+
+
+def add(connection: sqlite3.Connection) -> None:
+    """Make the column and its indexes in a file of format 1, and write the column of the rows that are there."""
+    connection.execute(_COLUMN)
+    ((last,),) = connection.execute("SELECT coalesce(max(id), 0) FROM rows").fetchall()
+    # In pieces: SQLite keeps what a statement has overwritten, to undo it, and with `temp_store` that is in memory.
+    for start in range(0, last, _AT_A_TIME):
+        connection.execute(_FILL, (start + 1, start + _AT_A_TIME))
+    for index in _INDEXES:
+        connection.execute(index)
 
 
 def sought_of(values: Values) -> int:
