@@ -17,7 +17,8 @@ from tests.size.filling import Story
 from tests.size.history import RARE, RARE_CORRELATION, type_name
 from tests.size.hub_process import TOKEN, HubProcess
 
-ROUNDS: Final = 40
+LEAST_ROUNDS: Final = 5
+MOST_ROUNDS: Final = 60
 FEW: Final = 1000
 """Events of the hub that the other is compared with."""
 
@@ -95,22 +96,32 @@ def questions(asker: Asker, oldest: datetime, newest: datetime, draw: Random) ->
     ]
 
 
-def compare(many: Asker, few: Asker, story: Story, rounds: int = ROUNDS) -> dict[str, Asked]:
-    """Every question asked of both hubs in turn, by its words. `story` is what the first was filled with."""
+def compare(many: Asker, few: Asker, story: Story, seconds: float) -> dict[str, Asked]:
+    """Every question asked of both hubs in turn, by its words, again and again while there is time.
+
+    `story` is what the first was filled with.
+    """
     draw = Random(story.seed)
     asked = questions(many, story.oldest, story.newest, draw)
     thousand = story.newest_of_it(FEW)
     asked_of_few = questions(few, thousand.oldest, thousand.newest, draw)
-    found: dict[str, Asked] = {}
-    for question, same in zip(asked, asked_of_few, strict=True):
-        times: tuple[list[float], list[float]] = [], []
-        for turn in range(rounds):
-            pairs = ((many, question, times[0]), (few, same, times[1]))
-            for asker, each, waits in pairs if turn % 2 else reversed(pairs):
-                waits.append(asker.milliseconds(each.addresses[turn % len(each.addresses)]))
-        page = any(_is_cut(many.ask(address), address) for address in question.addresses)
-        found[question.words] = Asked(statistics.median(times[0]), statistics.median(times[1]), page)
-    return found
+    waits: dict[str, tuple[list[float], list[float]]] = {each.words: ([], []) for each in asked}
+    ends_at = time.monotonic() + seconds
+    for turn in range(MOST_ROUNDS):
+        if turn >= LEAST_ROUNDS and time.monotonic() >= ends_at:
+            break
+        for question, same in zip(asked, asked_of_few, strict=True):
+            pairs = ((many, question, waits[question.words][0]), (few, same, waits[question.words][1]))
+            for asker, each, times in pairs if turn % 2 else reversed(pairs):
+                times.append(asker.milliseconds(each.addresses[turn % len(each.addresses)]))
+    return {
+        question.words: Asked(
+            statistics.median(waits[question.words][0]),
+            statistics.median(waits[question.words][1]),
+            any(_is_cut(many.ask(address), address) for address in question.addresses),
+        )
+        for question in asked
+    }
 
 
 def _is_cut(answer: Any, address: str) -> bool:

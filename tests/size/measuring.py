@@ -24,8 +24,6 @@ from tests.size.polling import enrol, fleet
 
 WEBHOOK: Final = f"/hooks/{WEBHOOK_KEY}"
 ROOT_KEY: Final = "A" * 43 + "="
-IDLE_SECONDS: Final = 60.0
-PACE_SECONDS: Final = 10.0
 FLEET: Final = "IDLE:FLEET"
 
 Figures = dict[str, float]
@@ -45,8 +43,11 @@ def fill_in_processes(stories: Mapping[Path, Story]) -> None:
             done.result()
 
 
-def history(folder: Path, name: str, story: Story) -> tuple[dict[str, Asked], Figures]:
-    """A filled hub beside one with a thousand of the same events: every question, the start, the timer's work."""
+def history(folder: Path, name: str, story: Story, seconds: float) -> tuple[dict[str, Asked], Figures]:
+    """A filled hub beside one with a thousand of the same events: every question, the start, the timer's work.
+
+    It asks for about so many seconds.
+    """
     few = folder.with_name(f"{folder.name}-few")
     asyncio.run(fill_file(few / "nexomatic.db", story.newest_of_it(1000)))
     size = (folder / "nexomatic.db").stat().st_size
@@ -60,34 +61,34 @@ def history(folder: Path, name: str, story: Story) -> tuple[dict[str, Asked], Fi
         memory = hub.memory_mib()
         small.tick()
         figures[f"{name}: the timer's first step, s"] = hub.tick()
-        asked = compare(Asker(hub), Asker(small), story)
-        figures |= upkeep(hub, name)
+        asked = compare(Asker(hub), Asker(small), story, seconds)
+        figures |= upkeep(hub, name, seconds / 4)
         figures[f"{name}: memory at the start, MiB"] = memory
         figures[f"{name}: memory after all, MiB"] = hub.memory_mib()
     return asked, figures
 
 
-def upkeep(hub: HubProcess, name: str) -> Figures:
+def upkeep(hub: HubProcess, name: str, seconds: float) -> Figures:
     """How long callers wait while the timer's step runs, beside how long they wait otherwise."""
     url = hub.url + WEBHOOK
     with Caller(url) as before:
-        time.sleep(PACE_SECONDS)
+        time.sleep(seconds)
+    longest, ends_at = 0.0, time.monotonic() + seconds
     with Caller(url) as during:
-        seconds = 0.0
-        while len(during.waits) < 100:
-            seconds = max(seconds, hub.tick())
+        while len(during.waits) < 10 or time.monotonic() < ends_at:
+            longest = max(longest, hub.tick())
     with Caller(url) as after:
-        time.sleep(PACE_SECONDS)
+        time.sleep(seconds)
     (median, late), (idle, idle_late) = percentiles(during.waits), percentiles([*before.waits, *after.waits])
     return {
-        f"{name}: the timer's step, s": seconds,
+        f"{name}: the timer's step, s": longest,
         f"{name}: webhook during it, median ms": median,
         f"{name}: webhook during it, median, ratio to idle": median / idle,
         f"{name}: webhook during it, 99th of 100, ratio to idle": late / idle_late,
     }
 
 
-def azurite(folder: Path, events: int, seed: int) -> tuple[dict[str, Asked], Figures]:
+def azurite(folder: Path, events: int, seed: int, seconds: float) -> tuple[dict[str, Asked], Figures]:
     """The same questions through the Azure SDKs, to one Azurite for each of the two hubs."""
     story = Story(events, datetime.now(UTC), timedelta(hours=10), queued=events // 20, seed=seed)
     with start_azurite() as of_many, start_azurite() as of_few:
@@ -95,19 +96,20 @@ def azurite(folder: Path, events: int, seed: int) -> tuple[dict[str, Asked], Fig
         for connection, told in ((of_many, story), (of_few, story.newest_of_it(1000))):
             began = time.monotonic()
             asyncio.run(_fill_azurite(connection.connection_string, told))
-            seconds = time.monotonic() - began
+            filled_in = time.monotonic() - began
             settings = {
                 "NEXOMATIC_STORAGE": "azure",
                 "AzureWebJobsStorage": connection.connection_string,
                 "NEXOMATIC_ROOT_KEY": ROOT_KEY,
             }
-            hubs.append((HubProcess(folder / f"azurite-{told.events}", settings, first=WEBHOOK), seconds))
+            hubs.append((HubProcess(folder / f"azurite-{told.events}", settings, first=WEBHOOK), filled_in))
         (many, filled_in), (few, _) = hubs
         with many, few:
             many.tick()
             few.tick()
-            asked = compare(Asker(many), Asker(few), story)
-            figures = {"azurite: events filled a second": events / filled_in, **upkeep(many, "azurite")}
+            asked = compare(Asker(many), Asker(few), story, seconds)
+            figures = {"azurite: events filled a second": events / filled_in}
+            figures |= upkeep(many, "azurite", seconds / 4)
     return asked, figures
 
 
@@ -119,15 +121,15 @@ async def _fill_azurite(connection: str, story: Story) -> None:
     await storage.close()
 
 
-def idle_fleet(home: Path, sinks: int) -> Figures:
-    """So many sinks that wait on one process."""
+def idle_fleet(home: Path, sinks: int, seconds: float) -> Figures:
+    """So many sinks that wait on one process, watched for so long."""
     settings = {"NEXOMATIC_HTTP_CONCURRENCY": str(sinks * 3 // 2)}
     with HubProcess(home, settings) as hub:
         hub.client.put(f"/api/sink-types/{FLEET}", {"name": FLEET})
-        return asyncio.run(_idle(hub, sinks))
+        return asyncio.run(_idle(hub, sinks, seconds))
 
 
-async def _idle(hub: HubProcess, sinks: int) -> Figures:
+async def _idle(hub: HubProcess, sinks: int, watched: float) -> Figures:
     empty = hub.memory_mib()
     members, tenths = await enrol(hub.url, FLEET, sinks)
     enrolled = hub.memory_mib()
@@ -135,7 +137,7 @@ async def _idle(hub: HubProcess, sinks: int) -> Figures:
         await waiting.until_waiting(sinks)
         await asyncio.sleep(5)
         (began, before), cpu = hub.operations(), hub.cpu_seconds()
-        await asyncio.sleep(IDLE_SECONDS)
+        await asyncio.sleep(watched)
         (ended, after), used = hub.operations(), hub.cpu_seconds() - cpu
         spent, seconds = after - before, ended - began
         return {
@@ -145,7 +147,7 @@ async def _idle(hub: HubProcess, sinks: int) -> Figures:
             "idle polls: memory without sinks, MiB": empty,
             "idle polls: memory with them enrolled, MiB": enrolled,
             "idle polls: memory while they wait, MiB": hub.memory_mib(),
-            "idle polls: percent of one core": used * 100 / IDLE_SECONDS,
+            "idle polls: percent of one core": used * 100 / watched,
             "idle polls: receives a second": spent["queue.receive"] / seconds,
             "idle polls: presence writes a second": spent["table.put"] / seconds,
             "idle polls: storage operations a second": spent.total() / seconds,

@@ -40,11 +40,11 @@ def run(seed: int, seconds: float) -> Figures:
         }
         measuring.fill_in_processes({folder / name / "nexomatic.db": story for name, story in stories.items()})
         for name, story in stories.items():
-            asked, found = measuring.history(folder / name, name, story)
+            asked, found = measuring.history(folder / name, name, story, seconds / 15)
             figures |= {f"{name}: events": story.events, **dict(_figures(name, asked)), **found}
-        asked, found = measuring.azurite(folder, max(2000, int(ON_AZURITE * share)), seed)
+        asked, found = measuring.azurite(folder, max(2000, int(ON_AZURITE * share)), seed, seconds / 15)
         figures |= {**dict(_figures("azurite", asked)), **found}
-        figures |= measuring.idle_fleet(folder / "fleet", max(20, int(SINKS * share)))
+        figures |= measuring.idle_fleet(folder / "fleet", max(20, int(SINKS * share)), max(10.0, seconds / 9))
         drained, found = measuring.backlog(folder / "backlog", max(100, int(BACKLOG * share)), seed, seconds * 10 + 600)
         figures |= found
         for number, tenth in enumerate(drained.tenths, 1):
