@@ -14,8 +14,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Optional
 
@@ -41,8 +43,10 @@ class _Children:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.starting = 0
-        self.tasks: set[int] = set()
+        self.starting: list[int] = []
+        """When each start that is under way began, in clock ticks since the machine's start."""
+        self.tasks: dict[int, int] = {}
+        """When each task's first process was born, by its number."""
         self.adopts = False
 
 
@@ -60,23 +64,30 @@ def adopt_orphans() -> bool:
 @contextlib.contextmanager
 def starting_child() -> Iterator[None]:
     """Around the start of a task's process, whose number is not known yet."""
+    began = _ticks_now()
     with _own.lock:
-        _own.starting += 1
+        _own.starting.append(began)
     try:
         yield
     finally:
         with _own.lock:
-            _own.starting -= 1
+            _own.starting.remove(began)
 
 
 def child_started(pid: int) -> None:
+    process = look_up(pid)
     with _own.lock:
-        _own.tasks.add(pid)
+        _own.tasks[pid] = process.born if process is not None else 0
 
 
 def child_ended(pid: int) -> None:
     with _own.lock:
-        _own.tasks.discard(pid)
+        _own.tasks.pop(pid, None)
+
+
+def _ticks_now() -> int:
+    clock: Optional[int] = getattr(time, "CLOCK_BOOTTIME", None)  # the clock of births; only Linux has it
+    return int(time.clock_gettime(clock) * os.sysconf("SC_CLK_TCK")) if clock is not None else 0
 
 
 # --- finding
@@ -90,29 +101,52 @@ def look_up(pid: int) -> Optional[Process]:
         return None
     # The name, in parentheses, may hold anything: the fields are counted from its end (state, parent, group, session).
     fields = text[text.rindex(b")") + 2 :].split()
-    return Process(pid, int(fields[19]), int(fields[1]), int(fields[3]), fields[0] in (b"Z", b"X"))
+    # A process whose first thread has ended looks dead, however many others it has.
+    dead = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
+    return Process(pid, int(fields[19]), int(fields[1]), int(fields[3]), dead)
 
 
 def birth(pid: int) -> dict[str, object]:
     """What tells this process from every other of its number, also after a restart of the machine; or nothing."""
     process = look_up(pid)
-    if process is None:
-        return {}
-    return {"born": process.born, "boot": _BOOT_ID.read_text("ascii").strip()}
+    return {} if process is None else {"born": process.born, "boot": _boot()}
 
 
-def remains(mark: str, root: int) -> list[Process]:
-    """What is left of a task whose first process, not reaped yet, has ended. Dead orphans are reaped on the way."""
+@lru_cache(maxsize=None)
+def _boot() -> str:
+    return _BOOT_ID.read_text("ascii").strip()
+
+
+def remains(mark: str, root: int, pipes: Collection[int]) -> list[Process]:
+    """What is left of a task whose first process, not reaped yet, has ended. Dead orphans are reaped on the way.
+
+    `pipes` are the inodes of the pipes that it was given as output.
+    """
     if not _own.adopts:
         return search(mark, root)
-    orphans = _orphans()
+    living = _living_orphans()
     with _own.lock:
-        alone = _own.starting == 0 and _own.tasks <= {root}
-        orphans = [pid for pid in orphans if pid not in _own.tasks]
-    found = [process for pid in orphans if (process := look_up(pid)) is not None and not _reaped(process)]
-    # An orphan without the mark, and of no session of ours, is this task's if there is no other.
-    mine = [process for process in found if alone or process.session == root or _has_mark(process.pid, mark)]
+        others = [*_own.starting, *(born for pid, born in _own.tasks.items() if pid != root)]
+    mine = [
+        orphan
+        for orphan in living
+        if root == orphan.session
+        or _has_mark(orphan.pid, mark)
+        or _holds(orphan.pid, pipes)
+        # It hides well. But whose it is was there when it was born: if no other task was, it is this one's (or one's
+        # that has ended, and it is late).
+        or all(orphan.born < born for born in others)
+    ]
     return _with_descendants(mine, _all()) if mine else []
+
+
+def _living_orphans() -> list[Process]:
+    """What tasks have left to the agent. The dead are reaped, until none is left that could have left it another."""
+    while True:
+        orphans = [look_up(pid) for pid in _orphans()]
+        dead = [orphan for orphan in orphans if orphan is None or (orphan.zombie and _reap(orphan.pid))]
+        if not dead:
+            return [orphan for orphan in orphans if orphan is not None and not orphan.zombie]
 
 
 def search(mark: str, root: Optional[int]) -> list[Process]:
@@ -124,40 +158,42 @@ def search(mark: str, root: Optional[int]) -> list[Process]:
     return _with_descendants(found, everything)
 
 
-def holders_of_pipe(descriptor: int) -> list[Process]:
-    """Processes other than this one that hold an end of the pipe."""
-    try:
-        pipe = os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return []
-    return [process for process in _all() if process.pid != os.getpid() and pipe in _open_files(process.pid)]
+def holders_of_pipe(pipe: int) -> list[Process]:
+    """Processes other than this one that hold an end of the pipe with this inode."""
+    return [process for process in _all() if process.pid != os.getpid() and _holds(process.pid, (pipe,))]
 
 
-def _open_files(pid: int) -> Iterator[str]:
+def _holds(pid: int, pipes: Collection[int]) -> bool:
+    names = {f"pipe:[{pipe}]" for pipe in pipes}
     with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
-                yield os.readlink(entry.path)
+                if os.readlink(entry.path) in names:
+                    return True
+    return False
 
 
 def _orphans() -> list[int]:
-    """What was handed to the agent, its own children among it.
+    """What was handed to the agent, without the tasks' first processes.
 
     Each thread has a list of its own. The kernel hands orphans to the first thread of the process that adopts them;
-    kernels before 4.0 to the thread that started the task, which is the one that waits for it and asks here.
+    kernels before 4.0 to the thread that started the task, which is the one that waits for it and asks here. What
+    other threads are starting at this moment is in neither list: taken for an orphan, it would be reaped, and the
+    task's exit code with it.
     """
     pids: list[int] = []
     for thread in {os.getpid(), threading.get_native_id()}:
         with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/children", "rb", 0) as children:
             pids += map(int, children.read().split())
-    return pids
+    with _own.lock:
+        return [pid for pid in pids if pid not in _own.tasks]
 
 
-def _reaped(process: Process) -> bool:
-    if process.zombie:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, os.WNOHANG)
-    return process.zombie
+def _reap(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True  # another thread was faster
 
 
 def _has_mark(pid: int, mark: str) -> bool:

@@ -14,6 +14,7 @@ every task. Without /proc (macOS) only the group is killed. Windows: see process
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -25,8 +26,12 @@ from typing import IO, Callable, Optional
 
 from nexomatic_agent import linux_processes as linux
 
+log = logging.getLogger(__name__)
+
 GONE_SECONDS = 5.0
 """A killed process that is still there after so long hangs in the kernel: the agent stops waiting for it."""
+CHASE_SECONDS = 30.0
+"""Processes that start others faster than they are killed are chased for so long."""
 _LOOK_AGAIN_SECONDS = 0.005
 
 
@@ -35,6 +40,8 @@ class ProcessTree:
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], mark: str) -> None:
         """Start it. Raises OSError."""
+        self.killed = False
+        """Whether it was killed on demand, before it had ended."""
         self._mark = mark
         self._lock = threading.Lock()
         self._ended = False
@@ -50,6 +57,8 @@ class ProcessTree:
                 start_new_session=True,
             )
             linux.child_started(self._process.pid)
+        # By these, not by its descriptors, which are another's once they are closed.
+        self._outputs = [os.fstat(pipe.fileno()).st_ino for pipe in self.pipes[1:]]
 
     @property
     def pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
@@ -67,10 +76,11 @@ class ProcessTree:
     def interrupt(self) -> None:
         """Ask it to end. Harmless when it has."""
         self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # what is stopped hears nothing
 
     def kill(self) -> None:
         """End it. `wait` ends what has left its group."""
-        self._signal(signal.SIGKILL)
+        self.killed = self._signal(signal.SIGKILL)
 
     def wait(self) -> int:
         """Until it has ended; then kill what it left behind. Its exit code, negative for a signal."""
@@ -81,22 +91,23 @@ class ProcessTree:
             self._ended = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        _kill_until_gone(lambda: linux.remains(self._mark, self._process.pid))
+        _kill_until_gone(lambda: linux.remains(self._mark, self._process.pid, self._outputs))
         code = self._process.wait()
         linux.child_ended(self._process.pid)
         return code
 
     def kill_pipe_holders(self) -> None:
         """Kill whoever still holds the other end of its output, by whatever way it hid."""
-        for pipe in self.pipes[1:]:
-            for process in linux.holders_of_pipe(pipe.fileno()):
+        for pipe in self._outputs:
+            for process in linux.holders_of_pipe(pipe):
                 linux.kill(process)
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int) -> bool:
         with self._lock:
             if not self._ended:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, number)
+            return not self._ended
 
 
 def kill_remains(mark: str, described: Optional[Mapping[str, object]]) -> int:
@@ -110,10 +121,17 @@ def kill_remains(mark: str, described: Optional[Mapping[str, object]]) -> int:
 
 def _kill_until_gone(look: Callable[[], Sequence[linux.Process]]) -> int:
     """Look and kill until nothing is found: what is killed may have started another the moment before."""
-    deadline = time.monotonic() + GONE_SECONDS
+    chase_until = time.monotonic() + CHASE_SECONDS
+    wait_until = 0.0
     killed: set[int] = set()
     pause = threading.Event()
-    while (found := look()) and time.monotonic() < deadline:
+    while found := look():
+        now = time.monotonic()
+        if not killed.issuperset(process.pid for process in found):
+            wait_until = min(now + GONE_SECONDS, chase_until)
+        if now > wait_until:
+            log.warning("processes cannot be killed, and are left: %s", ", ".join(str(one.pid) for one in found))
+            break
         for process in found:
             linux.kill(process)
             killed.add(process.pid)

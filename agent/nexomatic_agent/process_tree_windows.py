@@ -72,6 +72,8 @@ class ProcessTree:
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], mark: str) -> None:
         """Start it. Raises OSError."""
+        self.killed = False
+        """Whether it was killed on demand, before it had ended."""
         self._lock = threading.Lock()
         self._job: Optional[int] = _make_job()
         try:
@@ -110,6 +112,7 @@ class ProcessTree:
 
     def kill(self) -> None:
         """End it and all it started. Harmless when it has ended."""
+        self.killed = self.killed or self._process.poll() is None
         with self._lock:
             if self._job is not None:
                 _kernel.TerminateJobObject(self._job, _KILLED)

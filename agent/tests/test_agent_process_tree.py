@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from agent_testing.waiting import is_alive, read_pid, wait_until
 from nexomatic_agent import linux_processes as linux
+from nexomatic_agent import process_tree
 from nexomatic_agent.process_tree import ProcessTree, kill_remains
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
@@ -63,6 +66,116 @@ def test_a_daemon_that_shed_its_environment_is_killed_when_the_task_ends(tmp_pat
         linux._own.adopts = False
 
 
+# --- whose an orphan is that says nothing
+
+
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    assert linux.adopt_orphans()
+    yield
+    linux._own.adopts = False
+
+
+@contextlib.contextmanager
+def another_task(folder: Path) -> Iterator[ProcessTree]:
+    tree = ProcessTree(["sleep", "1000"], folder, {"PATH": os.environ["PATH"]}, "another-mark")
+    try:
+        yield tree
+    finally:
+        tree.kill()
+        finish(tree)
+
+
+def a_tick_later() -> None:
+    """Births are told apart by clock ticks."""
+    time.sleep(3 / os.sysconf("SC_CLK_TCK"))
+
+
+def test_it_is_the_ending_tasks_if_no_other_ran_at_its_birth(adopting: None, tmp_path: Path) -> None:
+    """Else, on an agent that is never idle, it would live for ever."""
+    ending = start("hidden.sh", tmp_path)
+    daemon = read_pid(tmp_path / "daemon")
+    a_tick_later()
+    with another_task(tmp_path) as younger:
+        assert finish(ending) == 0
+        assert not is_alive(daemon)
+        assert is_alive(younger._process.pid)
+
+
+def test_it_is_left_to_the_other_task_that_ran_at_its_birth(adopting: None, tmp_path: Path) -> None:
+    with another_task(tmp_path):
+        a_tick_later()
+        ending = start("hidden.sh", tmp_path)
+        daemon = read_pid(tmp_path / "daemon")
+        assert finish(ending) == 0
+        assert is_alive(daemon)
+    assert not is_alive(daemon)
+
+
+def test_it_is_left_while_a_task_is_started_that_may_have_begun_before_its_birth(
+    adopting: None, tmp_path: Path
+) -> None:
+    with linux.starting_child():
+        ending = start("hidden.sh", tmp_path)
+        daemon = read_pid(tmp_path / "daemon")
+        assert finish(ending) == 0
+        assert is_alive(daemon)
+    with another_task(tmp_path):
+        pass
+    assert not is_alive(daemon)
+
+
+def test_it_is_the_ending_tasks_if_it_holds_its_output(adopting: None, tmp_path: Path) -> None:
+    with another_task(tmp_path):
+        a_tick_later()
+        ending = start("daemon.sh", tmp_path)
+        daemon = read_pid(tmp_path / "daemon")
+        assert finish(ending) == 0
+        assert not is_alive(daemon)
+
+
+def test_a_task_that_is_being_started_is_not_reaped_as_an_orphan(adopting: None) -> None:
+    """It would lose its exit code, and fail without anybody hearing of it."""
+    looked, codes = threading.Event(), []
+
+    def start_a_task() -> None:
+        with linux.starting_child():
+            new = subprocess.Popen(["sh", "-c", "exit 3"], start_new_session=True)
+            os.waitid(os.P_PID, new.pid, os.WEXITED | os.WNOWAIT)
+            dead.set()
+            looked.wait(60)
+        codes.append(new.wait())
+
+    dead = threading.Event()
+    starting = threading.Thread(target=start_a_task)
+    starting.start()
+    assert dead.wait(60)
+    assert linux.remains("no-such-mark", 0, ()) == []
+    looked.set()
+    starting.join()
+    assert codes == [3]
+
+
+def test_what_cannot_be_killed_is_named_and_no_longer_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process_tree, "GONE_SECONDS", 0.05)
+    monkeypatch.setattr(linux, "kill", lambda _: None)
+    with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
+        assert kill_remains("left-behind", None) == 1
+    assert f"processes cannot be killed, and are left: {process.pid}" in caplog.text
+
+
+def test_what_starts_another_whenever_it_is_killed_is_not_chased_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process_tree, "CHASE_SECONDS", 0.05)
+    monkeypatch.setattr(linux, "kill", lambda _: None)
+    numbers = iter(range(1, 1_000_000))
+    assert process_tree._kill_until_gone(lambda: [linux.Process(next(numbers), 1, 1, 1, zombie=False)]) > 1
+    assert "cannot be killed" in caplog.text
+
+
 def test_whoever_holds_the_output_is_found_by_the_pipe(tmp_path: Path) -> None:
     """Without the list of children, a daemon without the mark outlives its task; its pipe gives it away."""
     tree = start("daemon.sh", tmp_path)
@@ -103,7 +216,7 @@ def test_stopping_what_has_ended_is_harmless(tmp_path: Path) -> None:
 def test_a_program_that_cannot_start_leaves_nothing_counted_as_running(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no-such-program"):
         ProcessTree([str(tmp_path / "no-such-program")], tmp_path, {}, "a-mark")
-    assert (linux._own.starting, linux._own.tasks) == (0, set())
+    assert (linux._own.starting, linux._own.tasks) == ([], {})
 
 
 # --- after a crash of the agent
