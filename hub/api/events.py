@@ -86,11 +86,16 @@ async def cancel(desk: Desk, id: str) -> EventView:  # noqa: A002 - the name in 
     return await _view(desk, await desk.canceller.cancel(ids.check(id)))
 
 
-@router.get("/api/events/{id}/logs")
-async def read_logs(desk: Desk, id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> LogsView:  # noqa: A002
-    """Lines with a number above `after`. Reading makes a running task send its lines as they come for half a minute."""
+@router.get("/api/events/{id}/logs", response_model=LogsView)
+async def read_logs(desk: Desk, id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> Response:  # noqa: A002
+    """Lines with a number above `after`: some thousand at a time, so ask on until it is `complete`.
+
+    Reading makes a running task send its lines as they come for half a minute.
+    """
     page = await desk.logs.read(ids.check(id), after=after)
-    return LogsView(lines=[LogLineView.of(each) for each in page.lines], complete=page.complete)
+    view = LogsView(lines=[LogLineView.of(each) for each in page.lines], complete=page.complete)
+    # Not by way of FastAPI, which would make objects of every line again before it makes text of them.
+    return Response(view.model_dump_json(), media_type="application/json")
 
 
 async def _fireable(desk: Services, name: str) -> EventType:

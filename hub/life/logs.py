@@ -20,7 +20,10 @@ RIDE_BYTES = 48 * 1024
 """A compressed chunk up to this size rides on the completion and costs no write of its own."""
 WATCHED = timedelta(seconds=30)
 """How long one reading of the log keeps it streaming."""
-CHUNKS_A_READ = 100
+CHUNKS_A_READ = 16
+LINES_A_READ = 5_000
+"""A page ends with the chunk that fills it: a task that printed a million lines must not hold up all others' calls
+while its log is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Logs:
         except Missing:
             raise NotFound(f"there is no event {event_id}") from None
         await self._watch(stored)
-        lines, more = await self._life.logs.read(event_id, after=after, limit=CHUNKS_A_READ)
+        lines, more = await self._life.logs.read(event_id, after=after, chunks=CHUNKS_A_READ, enough=LINES_A_READ)
         if stored.log_tail and not more:
             last = lines[-1].seq if lines else after
             lines += [line for line in decode_chunk(stored.log_tail) if line.seq > last]

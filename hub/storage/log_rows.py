@@ -56,16 +56,21 @@ class LogRows:
         with suppress(Exists):
             await self._tables.insert(LOGS, event_id, _key(lines[-1].seq), values)
 
-    async def read(self, event_id: str, *, after: int, limit: int) -> tuple[list[LogLine], bool]:
-        """Lines with a number above `after`, in order, each once, from `limit` chunks; and whether there are more."""
-        rows = await self._tables.query(LOGS, event_id, after=_key(after), limit=limit)
+    async def read(self, event_id: str, *, after: int, chunks: int, enough: int) -> tuple[list[LogLine], bool]:
+        """Lines with a number above `after`, in order, each once; and whether there are more.
+
+        From so many chunks at most, and from no further one once there are `enough` lines.
+        """
+        rows = await self._tables.query(LOGS, event_id, after=_key(after), limit=chunks)
         lines: list[LogLine] = []
-        for row in rows:
+        for place, row in enumerate(rows, 1):
             for line in decode_chunk(_data(row)):
                 if line.seq > after:
                     lines.append(line)
                     after = line.seq
-        return lines, len(rows) == limit
+            if len(lines) >= enough:
+                return lines, place < len(rows) or len(rows) == chunks
+        return lines, len(rows) == chunks
 
     async def remove(self, event_id: str) -> None:
         """Remove all chunks of an event."""
