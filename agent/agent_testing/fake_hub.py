@@ -29,6 +29,8 @@ class Call:
     path: str
     said: dict[str, Any]
     authorization: Optional[str]
+    size: int = 0
+    """Of its body, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class FakeHub:
         self.hold, self.pause = 0.2, 0.0
         self.lease_seconds = 30.0
         self.watched = False
+        self.deadline_seconds = DEADLINE_SECONDS
         self.changed = threading.Condition()
         self._renewals = 0
         self._newest_poll = 0
@@ -152,7 +155,7 @@ class FakeHub:
     def wait_for(self, found: Callable[[], Any], what: str) -> Any:
         """Wait until this is true of the calls so far."""
         with self.changed:
-            if not self.changed.wait_for(found, DEADLINE_SECONDS):
+            if not self.changed.wait_for(found, self.deadline_seconds):
                 raise AssertionError(f"no {what} in {[(call.path, call.said) for call in self.calls][-10:]}")
             return found()
 
@@ -187,7 +190,7 @@ class FakeHub:
         if len(body) < length:  # the agent died, or was killed, between the head of its request and the body
             request.close_connection = True
             return
-        call = Call(request.path, json.loads(body), request.headers.get("Authorization"))
+        call = Call(request.path, json.loads(body), request.headers.get("Authorization"), len(body))
         kind = request.path.rpartition("/")[2]
         with self.changed:
             self.calls.append(call)

@@ -11,9 +11,9 @@ DEADLINE_SECONDS = 15.0
 _LOOK_SECONDS = 0.01
 
 
-def wait_until(true: Callable[[], object], what: str) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
     """Wait until this is true. Another process cannot tell us, so it is looked at again and again."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(_LOOK_SECONDS)

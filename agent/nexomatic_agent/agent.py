@@ -17,7 +17,7 @@ from nexomatic_agent.capabilities import Capabilities
 from nexomatic_agent.client import Client
 from nexomatic_agent.config import Settings
 from nexomatic_agent.crew import Crew
-from nexomatic_agent.holding import Holding, Tools
+from nexomatic_agent.holding import Holding
 from nexomatic_agent.holdings import Holdings
 from nexomatic_agent.hub_watch import HubWatch
 from nexomatic_agent.identity import Identity, Instances
@@ -31,6 +31,7 @@ from nexomatic_agent.runner import Runner, RunnerSettings
 from nexomatic_agent.spool import Spool, Spooled
 from nexomatic_agent.task import Task
 from nexomatic_agent.timer import Timer
+from nexomatic_agent.tools import Tools
 from nexomatic_agent.trust import trust
 from nexomatic_agent.work_folder import WorkFolders
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
-from nexomatic_agent.logstream import LineSplitter, marked_parts
+from nexomatic_agent.logstream import LineSplitter, Part
 from nexomatic_agent.masking import Masker
 
 CHUNK_BYTES = 64 * 1024
@@ -18,7 +20,10 @@ LINE_BYTES = 48
 """What a line costs beside its text: its time, stream and level. An endless run of empty lines is not free."""
 TAIL_LINES = 10
 TAIL_BYTES = 2_000
+END_BYTES = 4 * TAIL_BYTES
+"""Of what is written to a log that is cut already, so much is looked at for the last lines."""
 
+Line = dict[str, str]
 Chunk = dict[str, Any]
 
 
@@ -28,6 +33,22 @@ class LogLimits:
 
     line_bytes: int = 64 * 1024
     attempt_bytes: int = 10 << 20
+
+
+class _Sealed(NamedTuple):
+    """A chunk whose lines are fixed: the hub tells repeats by their first number."""
+
+    cost: int
+    first: int
+    lines: Union[list[Line], bytes]
+    """Packed as long as nobody asks for them: as objects, a log would take several times its size in memory."""
+
+    def chunk(self) -> Chunk:
+        lines = self.lines if isinstance(self.lines, list) else json.loads(zlib.decompress(self.lines))
+        return {"first": self.first, "lines": lines}
+
+    def packed(self) -> _Sealed:
+        return self if isinstance(self.lines, bytes) else self._replace(lines=_pack(self.lines))
 
 
 class AttemptLog:
@@ -40,15 +61,18 @@ class AttemptLog:
         self._clock = wall_clock
         self._lock = threading.Lock()
         self._splitters = _splitters(limits, masker or Masker())
-        self._lines: deque[tuple[int, dict[str, str]]] = deque()
-        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._sealed: deque[tuple[int, Chunk]] = deque()
-        """Chunks whose lines are fixed, the one in flight first: the hub tells repeats by their first number."""
-        self._waiting_bytes = 0
+        self._open: list[Line] = []
+        """The newest lines, of no chunk yet."""
+        self._open_cost = 0
+        self._sealed: deque[_Sealed] = deque()
+        """The chunk in flight first."""
+        self._pending = 0
         self._next = 1
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._kept_bytes = 0
+        self._cut = False
         self._written_lines = 0
-        self._cut_lines = 0
+        self._written_bytes = 0
 
     def mask(self, masker: Masker) -> None:
         """From now on take these values out of what the task writes. Before its first line only."""
@@ -58,27 +82,35 @@ class AttemptLog:
     def feed(self, stream: str, data: bytes) -> None:
         """The task wrote these bytes to `stdout` or `stderr`."""
         with self._lock:
-            self._take(stream, self._splitters[stream].feed(data))
+            self._written_lines += data.count(b"\n")
+            self._written_bytes += len(data)
+            if self._cut:
+                ending = self._splitters[stream].feed_end(data, TAIL_LINES, END_BYTES)
+                self._tail.extend(text for _, _, text in ending[-TAIL_LINES:])
+            else:
+                self._take(self._splitters[stream].feed(data))
 
     def note(self, text: str, level: str = "WARNING") -> None:
         """Add a line of the agent's own. It is kept whatever the log's size."""
         with self._lock:
-            self._keep("agent", level, text, self._now())
+            self._note(text, level)
 
     def finish(self) -> None:
         """Both streams have ended."""
         with self._lock:
-            for stream, splitter in self._splitters.items():
-                self._take(stream, splitter.finish())
-            if self._cut_lines:
-                text = f"[log cut: {self._cut_lines} more lines were not kept; {self._written_lines} in all]"
-                self._keep("agent", "WARNING", text, self._now())
+            for splitter in self._splitters.values():
+                left = splitter.finish()
+                self._written_lines += bool(left)
+                self._take(left)
+            if self._cut:
+                text = f"[log cut: the task wrote {self._written_lines} lines, {self._written_bytes} bytes in all]"
+                self._note(text)
 
     @property
     def pending_bytes(self) -> int:
         """What waits to be sent, the chunk in flight included."""
         with self._lock:
-            return self._waiting_bytes + sum(size for size, _ in self._sealed)
+            return self._pending
 
     def last_lines(self) -> str:
         """The end of what the task wrote, for the message of its error."""
@@ -90,74 +122,75 @@ class AttemptLog:
     def chunk(self) -> Optional[Chunk]:
         """The oldest lines as a chunk; the same chunk again until it is `stored` or `refused`. None: no lines."""
         with self._lock:
-            if not self._sealed and self._lines:
+            if not self._sealed:
                 self._seal()
-            return self._sealed[0][1] if self._sealed else None
+            return self._sealed[0].chunk() if self._sealed else None
 
     def stored(self) -> None:
         """The hub has the chunk."""
         with self._lock:
-            self._sealed.popleft()
+            self._pending -= self._sealed.popleft().cost
 
     def refused(self, why: str) -> None:
         """The hub will not take the chunk: a line that says so takes its place, unless it was such a line itself."""
         with self._lock:
-            _, chunk = self._sealed.popleft()
-            if chunk["lines"][0]["stream"] != "agent":
-                text = f"[{len(chunk['lines'])} lines were refused by the hub: {why[:500]}]"
+            sealed = self._sealed.popleft()
+            self._pending -= sealed.cost
+            refused = sealed.chunk()["lines"]
+            if refused[0]["stream"] != "agent":
+                text = f"[{len(refused)} lines were refused by the hub: {why[:500]}]"
                 line = _line("agent", "ERROR", text, self._now())
-                self._sealed.appendleft((_cost(line), {"first": chunk["first"], "lines": [line]}))
+                self._sealed.appendleft(_Sealed(_cost(text), sealed.first, [line]))
+                self._pending += _cost(text)
 
-    def rest(self) -> list[Chunk]:
+    def rest(self) -> Iterator[Chunk]:
         """All that waits, cut into the chunks in which it will be sent: for the spool and the report."""
         with self._lock:
-            while self._lines:
-                self._seal()
-            return [chunk for _, chunk in self._sealed]
+            self._seal()
+            waiting = list(self._sealed)
+        # One after the other: all of them unpacked at a time are what packing is to avoid.
+        return (sealed.chunk() for sealed in waiting)
 
-    def restore(self, chunks: Sequence[Chunk]) -> None:
+    def restore(self, chunks: Iterable[Chunk]) -> None:
         """Take up what a spool kept. The chunks stay as they are: the hub may have the first of them already."""
-        with self._lock:
-            self._sealed.extend((sum(map(_cost, chunk["lines"])), chunk) for chunk in chunks)
+        for chunk in chunks:
+            cost = sum(_cost(line["text"]) for line in chunk["lines"])
+            sealed = _Sealed(cost, chunk["first"], chunk["lines"]).packed()
+            with self._lock:
+                self._sealed.append(sealed)
+                self._pending += cost
 
     # --- inside the lock
 
-    def _take(self, stream: str, lines: Iterable[str]) -> None:
+    def _take(self, parts: Iterable[Part]) -> None:
         now = self._now()
-        for line in lines:
-            for part in marked_parts(line, stream):
-                self._take_part(*part, now)
+        for stream, level, text in parts:
+            self._tail.append(text)
+            cost = _cost(text)
+            if not self._cut and self._kept_bytes + cost > self._limits.attempt_bytes:
+                self._cut = True
+                self._note(f"[log cut: {self._limits.attempt_bytes} bytes are kept; what follows is only counted]")
+            if not self._cut:
+                self._keep(_line(stream, level, text, now), cost)
 
-    def _take_part(self, stream: str, level: str, text: str, now: str) -> None:
-        self._tail.append(text)
-        self._written_lines += 1
-        if self._cut_lines:
-            self._cut_lines += 1
-        elif self._kept_bytes + len(text) + LINE_BYTES > self._limits.attempt_bytes:
-            self._cut_lines = 1
-            mark = f"[log cut: {self._limits.attempt_bytes} bytes are kept; what follows is only counted]"
-            self._keep("agent", "WARNING", mark, now)
-        else:
-            self._keep(stream, level, text, now)
+    def _note(self, text: str, level: str = "WARNING") -> None:
+        self._keep(_line("agent", level, text, self._now()), _cost(text))
 
-    def _keep(self, stream: str, level: str, text: str, now: str) -> None:
-        line = _line(stream, level, text, now)
-        cost = _cost(line)
-        self._lines.append((cost, line))
-        self._waiting_bytes += cost
+    def _keep(self, line: Line, cost: int) -> None:
+        if self._open and (self._open_cost + cost > CHUNK_BYTES or len(self._open) == CHUNK_LINES):
+            self._seal(pack=True)
+        self._open.append(line)
+        self._open_cost += cost
+        self._pending += cost
         self._kept_bytes += cost
         self._next += 1
 
-    def _seal(self) -> None:
-        """Cut the oldest lines off as a chunk."""
-        first, size = self._next - len(self._lines), 0
-        lines: list[dict[str, str]] = []
-        while self._lines and len(lines) < CHUNK_LINES and (not lines or size + self._lines[0][0] <= CHUNK_BYTES):
-            cost, line = self._lines.popleft()
-            size += cost
-            lines.append(line)
-        self._waiting_bytes -= size
-        self._sealed.append((size, {"first": first, "lines": lines}))
+    def _seal(self, pack: bool = False) -> None:
+        """Make a chunk of the newest lines, if there are any."""
+        if self._open:
+            sealed = _Sealed(self._open_cost, self._next - len(self._open), self._open)
+            self._sealed.append(sealed.packed() if pack else sealed)
+            self._open, self._open_cost = [], 0
 
     def _now(self) -> str:
         seconds, fraction = divmod(self._clock(), 1)
@@ -165,13 +198,16 @@ class AttemptLog:
 
 
 def _splitters(limits: LogLimits, masker: Masker) -> dict[str, LineSplitter]:
-    return {name: LineSplitter(limits.line_bytes, masker) for name in ("stdout", "stderr")}
+    return {name: LineSplitter(name, limits.line_bytes, masker) for name in ("stdout", "stderr")}
 
 
-def _line(stream: str, level: str, text: str, now: str) -> dict[str, str]:
+def _line(stream: str, level: str, text: str, now: str) -> Line:
     return {"time": now, "stream": stream, "level": level, "text": text}
 
 
-def _cost(line: dict[str, str]) -> int:
-    text = line["text"]
+def _cost(text: str) -> int:
     return LINE_BYTES + (len(text) if text.isascii() else len(text.encode("utf-8", "replace")))
+
+
+def _pack(lines: list[Line]) -> bytes:
+    return zlib.compress(json.dumps(lines, separators=(",", ":")).encode("ascii"), 1)

@@ -25,13 +25,13 @@ class Capabilities:
         """What the hub does not know yet; None if it knows all."""
         stamps = [_changed_at(folder) for folder in self._folders]
         if stamps != self._seen:
-            self._seen = stamps
             self._current = {
                 "platform": f"{platform.system()} {platform.release()} {platform.machine()}"[:200],
                 "runtimes": self._launcher.runtimes(),
                 "modules": list(self._launcher.modules.names()),
                 "bundles": [],
             }
+            self._seen = stamps  # last: the poll of a draining agent asks too, on another thread
         return None if self._current == self._told else self._current
 
     def heard(self, news: Optional[dict[str, Any]]) -> None:

@@ -98,7 +98,10 @@ class Client:
     def _post(
         self, line: Line, path: str, said: Mapping[str, Any], read_seconds: float
     ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        body = json.dumps(said, separators=(",", ":"), allow_nan=False).encode("ascii")
+        # Not as escapes, which would make six bytes of two or three: the hub counts bytes. A half surrogate pair, which
+        # only a name from the hub itself could hold, becomes a question mark.
+        text = json.dumps(said, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        body = text.encode("utf-8", "replace")
         try:
             answer = line.post(path, body, CONNECT_SECONDS, read_seconds)
         except (requests.RequestException, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -9,7 +10,7 @@ from typing import Callable
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 10.0
 """A thread without work for so long ends, so that an idle agent holds none."""
 
 
@@ -24,13 +25,21 @@ class Crew:
         self._idle = 0
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run the job soon, on another thread."""
+        """Run the job soon, on another thread; on this one if there is no other and none can be started."""
         with self._lock:
             self._work.put(job)
             if self._idle >= self._work.qsize() or self._threads >= self._most:
                 return
             self._threads += 1
-        threading.Thread(target=self._run, name="crew", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="crew", daemon=True).start()
+        except RuntimeError as error:
+            with self._lock:
+                self._threads -= 1
+                alone = self._threads == 0
+            if alone:
+                log.warning("no thread can be started for calls to the hub: %s", error)
+                self._work_off()
 
     def _run(self) -> None:
         while True:
@@ -44,10 +53,13 @@ class Crew:
                 continue
             with self._lock:
                 self._idle -= 1
-            try:
-                job()
-            except Exception:
-                log.exception("a call failed in a way nobody expected")
+            _do(job)
+            del job  # with all it holds, which an idle thread would keep
+
+    def _work_off(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _do(self._work.get_nowait())
 
     def _leave(self) -> bool:
         """End this thread, unless a job came while its patience ran out."""
@@ -57,3 +69,10 @@ class Crew:
                 return False
             self._threads -= 1
             return True
+
+
+def _do(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except Exception:
+        log.exception("a call failed in a way nobody expected")

@@ -7,9 +7,11 @@ wait after a crash of the agent. After a power cut the claims' leases expire, an
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +36,26 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
-def write_document(path: Path, document: dict[str, Any]) -> None:
-    """Replace the file by this document, readable by the agent's account only. Raises OSError."""
-    write_bytes(path, json.dumps({"format": FORMAT, **document}, separators=(",", ":")).encode("ascii"))
+def write_document(path: Path, document: dict[str, Any], more: Iterable[dict[str, Any]] = ()) -> None:
+    """Replace the file by this document, readable by the agent's account only. Raises OSError.
+
+    Each of `more` is a line of its own behind it, made only when it is written.
+    """
+    documents = itertools.chain([{"format": FORMAT, **document}], more)
+    write_bytes(path, ((json.dumps(one, separators=(",", ":")) + "\n").encode("ascii") for one in documents))
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, pieces: Iterable[bytes]) -> None:
     """Replace the file's content in one step. Raises OSError, and then leaves nothing behind."""
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
         try:
-            left = memoryview(content)
-            while left:
-                left = left[os.write(descriptor, left) :]
+            for piece in pieces:
+                left = memoryview(piece)
+                while left:
+                    left = left[os.write(descriptor, left) :]
         finally:
             os.close(descriptor)
         os.replace(aside, path)
@@ -60,12 +67,37 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def read_document(path: Path) -> dict[str, Any]:
     """Read what `write_document` wrote. Raises UnreadableDocument, FileNotFoundError, OSError."""
+    return _of_this_format(path, path.read_bytes())
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """The document alone, of a file that has more. Raises as `read_document` does."""
+    with path.open("rb") as file:
+        return _of_this_format(path, file.readline())
+
+
+def _of_this_format(path: Path, text: bytes) -> dict[str, Any]:
+    document = _read_object(path, text)
+    if document.get("format") != FORMAT:
+        raise UnreadableDocument(f"{path} is not of format {FORMAT}: it was written by another release of the agent")
+    return document
+
+
+def read_more(path: Path) -> Iterator[dict[str, Any]]:
+    """What `write_document` wrote behind the document, one at a time. Raises UnreadableDocument, OSError."""
+    with path.open("rb") as file:
+        file.readline()
+        for line in file:
+            yield _read_object(path, line)
+
+
+def _read_object(path: Path, text: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(text)
     except ValueError as error:
         raise UnreadableDocument(f"{path} is damaged: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise UnreadableDocument(f"{path} is not of format {FORMAT}: it was written by another release of the agent")
+    if not isinstance(document, dict):
+        raise UnreadableDocument(f"{path} is damaged: it does not hold an object")
     return document
 
 

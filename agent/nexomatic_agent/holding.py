@@ -5,54 +5,34 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, Callable, Optional
 
 from nexomatic_agent import happenings as told
 from nexomatic_agent import intents as asked
 from nexomatic_agent.answers import HubError, LeaseOver, Refused
 from nexomatic_agent.attempt import Attempt
-from nexomatic_agent.attempt_log import AttemptLog, LogLimits
-from nexomatic_agent.client import Client
-from nexomatic_agent.crew import Crew
-from nexomatic_agent.hub_watch import HubWatch
-from nexomatic_agent.journal import Claim, Journal
+from nexomatic_agent.attempt_log import AttemptLog
+from nexomatic_agent.files import UnreadableDocument
+from nexomatic_agent.journal import Claim
 from nexomatic_agent.masking import Masker
-from nexomatic_agent.runner import Job, Runner
-from nexomatic_agent.spool import Spool, Spooled
+from nexomatic_agent.runner import DiskFailed, Job
+from nexomatic_agent.spool import Spooled
 from nexomatic_agent.stopping import Stopper
 from nexomatic_agent.task import Phase, Task
-from nexomatic_agent.timer import Timer
-from nexomatic_agent.work_folder import WorkFolders
+from nexomatic_agent.tools import Tools
 
 log = logging.getLogger(__name__)
 
+REMOVED_FIRST = 1000
+"""So many files and folders of a task are removed before its result is reported: nearly always, all."""
 RIDING_CHUNKS = 4
 """So many chunks of log may go with a report."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What every holding works with."""
-
-    client: Client
-    crew: Crew
-    timer: Timer
-    clock: Callable[[], float]
-    journal: Journal
-    spool: Spool
-    folders: WorkFolders
-    runner: Runner
-    watch: HubWatch
-    limits: LogLimits
-    grace_seconds: float
-    settled: Callable[[Holding], None]
-    """Called once the attempt is off the agent's hands."""
-    disk_failed: Callable[[], None]
-    """Called when a claim cannot be journaled."""
 
 
 class Holding:
@@ -72,11 +52,13 @@ class Holding:
         """Values by the parameter they are for: here, in the task's input and its environment, and nowhere else."""
         self._masker = Masker()
         self._log = AttemptLog(tools.limits, self._masker)
-        self._stopper = Stopper(tools.grace_seconds, self._later)
+        self._stopper = Stopper(tools.grace_seconds, partial(_later, tools))
         self._lock = threading.Lock()
         self._inbox: deque[Callable[[float], list[asked.Intent]]] = deque()
         self._busy = False
         self._armed: Optional[float] = None
+        self._at_work = 1
+        """The machine, and the child's thread once there is one."""
         self._settled = threading.Event()
 
     # --- what others tell it
@@ -88,7 +70,10 @@ class Holding:
     def resume(self, spooled: Optional[Spooled]) -> None:
         """An earlier life of the agent left it behind, with its result or without."""
         if spooled is not None:
-            self._log.restore(spooled.logs)
+            try:
+                self._log.restore(self._tools.spool.logs(self.claim.key))
+            except (UnreadableDocument, KeyError, TypeError, OSError) as error:
+                log.error("%s: the rest of the spooled log cannot be read: %s", self.claim.key, error)
         result = spooled.result if spooled is not None else None
         self._feed(lambda _: self._machine.resume(result, self.claim.started, self._log.pending_bytes))
 
@@ -141,16 +126,14 @@ class Holding:
         wake_at = self._machine.wake_at
         if wake_at is not None and (self._armed is None or wake_at < self._armed):
             self._armed = wake_at
-            self._tools.timer.at(wake_at, partial(self._tick, wake_at))
+            # Weakly: the clock may remember this for as long as a lease lasts, with payload, result and log.
+            self._tools.timer.at(wake_at, partial(_tick, weakref.ref(self), wake_at))
 
     def _tick(self, at: float) -> None:
         with self._lock:
             if self._armed == at:
                 self._armed = None
         self._tell(told.Tick())
-
-    def _later(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._tools.timer.at(self._tools.clock() + seconds, callback)
 
     # --- intents: the disk
 
@@ -167,10 +150,9 @@ class Holding:
 
     def _write_spool(self, intent: asked.WriteSpool) -> None:
         machine, claim = self._machine, self.claim
-        logs = self._log.rest()
-        spooled = Spooled(claim.event_id, claim.attempt, machine.token, machine.lease_seconds, intent.result, logs)
+        spooled = Spooled(claim.event_id, claim.attempt, machine.token, machine.lease_seconds, intent.result)
         try:
-            self._tools.spool.write(claim.key, spooled)
+            self._tools.spool.write(claim.key, spooled, self._log.rest())
         except OSError as error:
             log.error("%s: the result cannot be spooled, it is only reported: %s", claim.key, error)
         self._tell(told.Spooled())
@@ -182,20 +164,45 @@ class Holding:
             if intent.result is not None:
                 with _complaining("keep the lost result of", key):
                     tools.spool.keep_aside(key, intent.lost, intent.result)
-        tools.folders.remove(key)
         with _complaining("remove the files of", key):
             tools.journal.remove(key)
             tools.spool.remove(key)
         self._secrets = {}
-        self._settled.set()
-        tools.settled(self)
+        self._leave()
+
+    def _leave(self) -> None:
+        """The machine is done with it, or the child's thread is; after both, it is off the agent's hands."""
+        with self._lock:
+            self._at_work -= 1
+            settled = self._at_work == 0
+        if settled:
+            self._settled.set()
+            self._tools.settled(self)
 
     # --- intents: the child
 
     def _start_child(self, _: asked.StartChild) -> None:
-        threading.Thread(target=self._run_child, name=f"task-{self.claim.key}", daemon=True).start()
+        with self._lock:
+            self._at_work += 1
+        try:
+            threading.Thread(target=self._run_child, name=f"task-{self.claim.key}", daemon=True).start()
+        except RuntimeError as error:
+            log.error("%s: no thread can be started to run the task: %s", self.claim.key, error)
+            self._tell(told.Exited(asked.TaskResult("ERROR", "START_FAILED", f"no thread could be started: {error}")))
+            self._leave()
 
     def _run_child(self) -> None:
+        try:
+            result, removal = self._ran(), self._tools.folders.removal(self.claim.key)
+            # Before the result is spooled: what the task wrote there, its result too, is not masked, and may fill the
+            # disk. But a report does not wait until a million files are gone.
+            removal.go_on(REMOVED_FIRST)
+            self._tell(told.Exited(result, self._log.pending_bytes))
+            removal.go_on()
+        finally:
+            self._leave()
+
+    def _ran(self) -> asked.TaskResult:
         try:
             result = self._run()
         except Exception:
@@ -203,20 +210,25 @@ class Holding:
             log.exception("%s: the agent failed to run the task", self.claim.key)
             result = asked.TaskResult("ERROR", "AGENT_FAILED", "the agent failed to run the task; its log says how")
         log.info("%s: ended: %s %s", self.claim.key, result.state, result.code or "")
-        self._tell(told.Exited(result, self._log.pending_bytes))
+        return result
 
     def _run(self) -> asked.TaskResult:
+        try:
+            return self._tools.runner.run(self._job(), self._stopper, self._child_started, self._child_wrote)
+        except DiskFailed as error:
+            # Not the task's fault either, and another machine may have the room.
+            log.error("%s: the disk takes no input, the task is handed back: %s", self.claim.key, error)
+            self._tools.disk_failed()
+            message = f"the agent could not write to its disk: {error}"
+            return asked.TaskResult("RETURNED", message=message, started=False)
+
+    def _job(self) -> Job:
         assert self._attempt is not None
         try:
             folder = self._tools.folders.make(self.claim.key)
         except OSError as error:
-            return asked.TaskResult("ERROR", "START_FAILED", f"no work folder could be made: {error}")
-        job = Job(self._attempt, folder, self.claim.mark, self._log, self._secrets, self._masker)
-        try:
-            return self._tools.runner.run(job, self._stopper, self._child_started, self._child_wrote)
-        finally:
-            # Now, and not when the hub has the result: what the task wrote there, its result too, is not masked.
-            self._tools.folders.remove(self.claim.key)
+            raise DiskFailed(str(error)) from None
+        return Job(self._attempt, folder, self.claim.mark, self._log, self._secrets, self._masker)
 
     def _child_started(self, process: Mapping[str, Any]) -> None:
         self._tell(told.Started())
@@ -266,7 +278,7 @@ class Holding:
     def _send_report(self, intent: asked.SendReport) -> None:
         def send() -> object:
             # More than may ride waits only when the lease was refused on the way: then the hub has it, or wants none.
-            logs = self._log.rest()[:RIDING_CHUNKS]
+            logs = list(islice(self._log.rest(), RIDING_CHUNKS))
             self._tools.client.result(self.claim.event_id, intent.token, intent.result, logs)
             return told.Recorded()
 
@@ -297,6 +309,16 @@ class Holding:
             return told.CallFailed(call)
         watch.succeeded()
         return answer
+
+
+def _later(tools: Tools, seconds: float, callback: Callable[[], None]) -> None:
+    tools.timer.at(tools.clock() + seconds, callback)
+
+
+def _tick(weak: weakref.ref[Holding], at: float) -> None:
+    holding = weak()
+    if holding is not None:
+        holding._tick(at)
 
 
 @contextlib.contextmanager

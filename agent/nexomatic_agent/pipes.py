@@ -18,6 +18,7 @@ class Reader:
     def __init__(self, pipe: IO[bytes], name: str, take: Callable[[bytes], None]) -> None:
         self._pipe = pipe
         self._take = take
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -26,11 +27,15 @@ class Reader:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def give_up(self) -> None:
+        """Take no more. The thread ends with the next bytes, and whoever wrote them meets a closed pipe."""
+        self._given_up = True
+
     def _run(self) -> None:
-        descriptor = self._pipe.fileno()
-        while data := os.read(descriptor, READ_BYTES):
-            self._take(data)
-        self._pipe.close()
+        with self._pipe:
+            descriptor = self._pipe.fileno()
+            while (data := os.read(descriptor, READ_BYTES)) and not self._given_up:
+                self._take(data)
 
 
 def write_all(pipe: IO[bytes], content: bytes) -> None:

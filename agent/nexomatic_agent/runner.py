@@ -42,6 +42,10 @@ class CannotRun(Exception):
         self.code = code
 
 
+class DiskFailed(Exception):
+    """The task's input cannot be written. Nothing was started, and it is not the task's fault."""
+
+
 @dataclass(frozen=True)
 class RunnerSettings:
     """What the machine's owner decides about tasks."""
@@ -78,7 +82,9 @@ class Runner:
         on_start: Callable[[Mapping[str, object]], None],
         on_output: Callable[[], None],
     ) -> TaskResult:
-        """How the task ended. Returns once its processes are dead and its output is read; raises nothing.
+        """How the task ended. Returns once its processes are dead and its output is read.
+
+        Raises DiskFailed, and nothing that is the task's fault; whatever it raises, no process is left.
 
         `on_start` is told what identifies the process, `on_output` that the log has grown.
         """
@@ -92,22 +98,29 @@ class Runner:
         on_output: Callable[[], None],
     ) -> TaskResult:
         if stopper.reason is not None:
-            return _stopped(stopper.reason, job.attempt.timeout_seconds)
+            return _stopped(stopper.reason, job.attempt.timeout_seconds, killed=False)
         try:
             tree, stdin = self._start(job)
         except CannotRun as error:
             return TaskResult("ERROR", error.code, str(error))
-        stopper.attach(tree)
         pipe_in, pipe_out, pipe_err = tree.pipes
-        readers = [
-            Reader(pipe, name, _into(job.log, name, on_output))
-            for name, pipe in (("stdout", pipe_out), ("stderr", pipe_err))
-        ]
-        on_start(tree.described())
-        write_all(pipe_in, stdin)
+        readers: list[Reader] = []
+        try:
+            stopper.attach(tree)
+            for name, pipe in (("stdout", pipe_out), ("stderr", pipe_err)):
+                readers.append(Reader(pipe, name, _into(job.log, name, on_output)))
+            on_start(tree.described())
+            write_all(pipe_in, stdin)
+        except BaseException:
+            # On a machine that has no thread left, say. Nobody would wait for the process, nor ever end it.
+            tree.kill()
+            tree.wait()
+            for pipe in (pipe_in, *(pipe_out, pipe_err)[len(readers) :]):
+                pipe.close()
+            raise
         exit_code = tree.wait()
         self._drain(tree, readers, job.log)
-        return self._result(job, stopper, exit_code)
+        return self._result(job, stopper, exit_code, tree.killed)
 
     def _start(self, job: Job) -> tuple[ProcessTree, bytes]:
         attempt, folder = job.attempt, job.folder
@@ -121,7 +134,7 @@ class Runner:
             job.log.note(f"[parameter {name} does not fit into the environment; it is in the input document]", "INFO")
         try:
             command = self._launcher.command(attempt.runtime, attempt.module, result_file(folder))
-            write_bytes(input_file(folder), as_bytes(without_secrets(document, job.secrets)))
+            self._write_input(job, document)
             return ProcessTree(command, folder, environment, job.mark), as_bytes(document)
         except ModuleMissing as error:
             raise CannotRun("MODULE_NOT_FOUND", str(error)) from None
@@ -131,22 +144,33 @@ class Runner:
             raise CannotRun("START_FAILED", f"the task's process could not be started: {error}") from None
 
     @staticmethod
+    def _write_input(job: Job, document: Mapping[str, Any]) -> None:
+        try:
+            write_bytes(input_file(job.folder), [as_bytes(without_secrets(document, job.secrets))])
+        except OSError as error:
+            raise DiskFailed(str(error)) from None
+
+    @staticmethod
     def _drain(tree: ProcessTree, readers: list[Reader], task_log: AttemptLog) -> None:
         if not all(reader.wait(DRAINED_SECONDS) for reader in readers):
             tree.kill_pipe_holders()
             if not all(reader.wait(DRAINED_SECONDS) for reader in readers):
                 task_log.note("[the rest of the output is not read: a process that cannot be killed holds it]", "ERROR")
+                for reader in readers:
+                    reader.give_up()
         task_log.finish()
 
-    def _result(self, job: Job, stopper: Stopper, exit_code: int) -> TaskResult:
+    def _result(self, job: Job, stopper: Stopper, exit_code: int, killed: bool) -> TaskResult:
         if stopper.reason is not None:
-            return _stopped(stopper.reason, job.attempt.timeout_seconds)
-        attempt = job.attempt
-        last_lines, most_bytes = job.log.last_lines(), self._settings.result_bytes
-        ended = outcome(result_file(job.folder), exit_code, attempt.warning_codes, last_lines, most_bytes)
-        if ended.code == "BAD_RESULT" and attempt.runtime == "python":
-            ended = replace(ended, code="RESULT_NOT_JSON")  # its author wrote no file, the child did
-        return ended
+            return _stopped(stopper.reason, job.attempt.timeout_seconds, killed, job.log.last_lines())
+        return outcome(
+            result_file(job.folder),
+            exit_code,
+            job.attempt.warning_codes,
+            job.log.last_lines(),
+            self._settings.result_bytes,
+            returned=job.attempt.runtime == "python" and exit_code == 0,
+        )
 
 
 def _check_runnable(attempt: Attempt, secrets: Mapping[str, str]) -> None:
@@ -165,10 +189,13 @@ def _into(task_log: AttemptLog, stream: str, on_output: Callable[[], None]) -> C
     return take
 
 
-def _stopped(reason: StopReason, timeout_seconds: float) -> TaskResult:
+def _stopped(reason: StopReason, timeout_seconds: float, killed: bool, last_lines: str = "") -> TaskResult:
+    how = "; it went on when it was interrupted, and was killed" if killed else ""
+    if last_lines:
+        how += f"; before, it wrote:\n{last_lines}"
     if reason is StopReason.TIMEOUT:
-        return TaskResult("ERROR", "TIMEOUT", f"the task was stopped after {timeout_seconds:g} s")
-    return TaskResult("ERROR", "STOPPED", f"the task was stopped: {reason.value}")
+        return TaskResult("ERROR", "TIMEOUT", f"the task was stopped after {timeout_seconds:g} s{how}")
+    return TaskResult("ERROR", "STOPPED", f"the task was stopped: {reason.value}{how}")
 
 
 def masked(result: TaskResult, masker: Masker) -> TaskResult:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from nexomatic_agent.files import make_private_folder, read_document, remove, write_document
+from nexomatic_agent.files import make_private_folder, read_head, read_more, remove, write_document
 from nexomatic_agent.intents import TaskResult
 
 LOST_KEPT = 100
@@ -17,36 +17,40 @@ LOST_KEPT = 100
 
 @dataclass(frozen=True)
 class Spooled:
-    """A result with what is left of its log, and the lease it is reported under."""
+    """A result, and the lease it is reported under."""
 
     event_id: str
     attempt: int
     token: str
     lease_seconds: float
     result: TaskResult
-    logs: Sequence[dict[str, Any]]
 
 
 class Spool:
-    """One file a result."""
+    """One file a result: it, and behind it what is left of its log, a chunk a line, so that a long one is never held
+    as a whole."""
 
     def __init__(self, folder: Path, lost: Path) -> None:
         """Raises OSError."""
         self._folder = make_private_folder(folder)
         self._lost = make_private_folder(lost)
 
-    def write(self, key: str, spooled: Spooled) -> None:
+    def write(self, key: str, spooled: Spooled, logs: Iterable[dict[str, Any]]) -> None:
         """Raises OSError."""
-        write_document(self._folder / f"{key}.json", {**vars(spooled), "result": vars(spooled.result)})
+        write_document(self._folder / f"{key}.json", {**vars(spooled), "result": vars(spooled.result)}, logs)
 
     def read(self, key: str) -> Optional[Spooled]:
         """None if there is none. Raises UnreadableDocument, KeyError, TypeError, OSError."""
         try:
-            document = read_document(self._folder / f"{key}.json")
+            document = read_head(self._folder / f"{key}.json")
         except FileNotFoundError:
             return None
         fields = {name: document[name] for name in Spooled.__dataclass_fields__}
         return Spooled(**{**fields, "result": TaskResult(**document["result"])})
+
+    def logs(self, key: str) -> Iterator[dict[str, Any]]:
+        """The chunks of log. Raises UnreadableDocument, OSError while they are read."""
+        return read_more(self._folder / f"{key}.json")
 
     def keys(self) -> list[str]:
         return sorted(path.stem for path in self._folder.glob("*.json"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Optional
 
 DEEPEST = 64
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
@@ -31,9 +32,14 @@ def read_strict(content: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise NotStrict(f"{next(name for name in names if names.count(name) > 1)!r} is there twice in one object")
+        raise NotStrict(f"{_twice(name for name, _ in pairs)!r} is there twice in one object")
     return document
+
+
+def _twice(names: Iterable[str]) -> Optional[str]:
+    """The first name that was there before. A task may write a hundred thousand: each is looked at once."""
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
 
 
 def _constant(name: str) -> None:

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import threading
@@ -19,13 +18,14 @@ from typing import Any, Optional
 from nexomatic_agent import process_trees
 from nexomatic_agent.attempt import Attempt
 from nexomatic_agent.attempt_log import AttemptLog, LogLimits
+from nexomatic_agent.clearing import Clearing
 from nexomatic_agent.config import BadSettings, Settings
 from nexomatic_agent.intents import StopReason, TaskResult
 from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.launch import Launcher
 from nexomatic_agent.masking import Masker
 from nexomatic_agent.modules import Modules
-from nexomatic_agent.runner import Job, Runner, RunnerSettings
+from nexomatic_agent.runner import DiskFailed, Job, Runner, RunnerSettings
 from nexomatic_agent.signals import Signals
 from nexomatic_agent.stopping import Stopper
 from nexomatic_agent.timer import Timer
@@ -58,7 +58,7 @@ def try_out(settings: Settings, options: argparse.Namespace) -> int:
     try:
         result = _run(runner, attempt, folder, settings)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        Clearing(folder).go_on()
     shown = {name: value for name, value in vars(result).items() if name != "started"}
     print(json.dumps(shown, indent=2, ensure_ascii=False))  # noqa: T201 - the command's output
     return EXIT_CODES[result.state]
@@ -75,7 +75,13 @@ def _run(runner: Runner, attempt: Attempt, folder: Path, settings: Settings) -> 
     def on_start(_: Mapping[str, Any]) -> None:
         timer.at(time.monotonic() + attempt.timeout_seconds, lambda: stopper.stop(StopReason.TIMEOUT))
 
-    thread = threading.Thread(target=lambda: results.append(runner.run(job, stopper, on_start, printer.show)))
+    def work() -> None:
+        try:
+            results.append(runner.run(job, stopper, on_start, printer.show))
+        except DiskFailed as error:
+            results.append(TaskResult("ERROR", "START_FAILED", f"the task's input could not be written: {error}"))
+
+    thread = threading.Thread(target=work)
     thread.start()
     while thread.is_alive():
         if signals.wait(LOOK_SECONDS) is not None:

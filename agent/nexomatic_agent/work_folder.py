@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import shutil
-import stat
-import sys
 from pathlib import Path
-from typing import Any
 
+from nexomatic_agent.clearing import Clearing
 from nexomatic_agent.files import make_private_folder
-
-log = logging.getLogger(__name__)
 
 
 class WorkFolders:
@@ -29,33 +21,15 @@ class WorkFolders:
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:
-            self.remove(key)
+            self.removal(key).go_on()
             path.mkdir(mode=0o700)
         return path
 
-    def remove(self, key: str) -> None:
-        """Remove the folder with all that is in it. What cannot be removed is logged and tried at the next start."""
-        path = self._folder / key
-        if sys.version_info >= (3, 12):
-            shutil.rmtree(path, onexc=_make_writable)
-        else:
-            shutil.rmtree(path, onerror=_make_writable)
-        if path.exists():
-            log.warning("the work folder %s could not be removed", path)
+    def removal(self, key: str) -> Clearing:
+        """To remove the folder with all that is in it. What cannot be removed is tried again at the next start."""
+        return Clearing(self._folder / key)
 
     def remove_all(self) -> None:
         """What an earlier life of the agent left behind."""
-        for path in self._folder.iterdir():
-            self.remove(path.name)
-
-
-def _make_writable(remove: Any, path: str, _: Any) -> None:
-    """A task may have taken its own rights away: give them back and try once more."""
-    with contextlib.suppress(OSError):
-        for blocked in (str(Path(path).parent), path):
-            if not Path(blocked).is_symlink():
-                os.chmod(blocked, stat.S_IRWXU)  # noqa: PTH101 - rmtree speaks in strings
-        if remove in (os.scandir, os.open, os.lstat):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            remove(path)
+        for path in list(self._folder.iterdir()):
+            Clearing(path).go_on()

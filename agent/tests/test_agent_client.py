@@ -67,6 +67,14 @@ def test_refusals_are_in_the_hubs_words(hub: FakeHub) -> None:
         a_client(hub).renew("EVENT", "token")
 
 
+def test_what_is_not_ascii_is_sent_as_it_is(hub: FakeHub) -> None:
+    """As escapes it would be two or three times as long, and what fits into the hub's limits would not."""
+    a_client(hub).result("EVENT", "token", TaskResult("SUCCESS", data="\u65e5" * 1000 + "\U0001f600"), [])
+    call = hub.of("result")[0]
+    assert call.said["data"] == "\u65e5" * 1000 + "\U0001f600"
+    assert call.size < 3500
+
+
 def test_a_lease_that_is_over_says_why(hub: FakeHub) -> None:
     hub.script["renew"] = lambda _: Answer.lease_over("cancelled")
     with pytest.raises(LeaseOver) as raised:

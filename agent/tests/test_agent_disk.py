@@ -20,7 +20,8 @@ from nexomatic_agent.work_folder import WorkFolders
 
 CLAIM = Claim("EVENT", 2, "token", 30.0, "mark", started=True)
 RESULT = TaskResult("SUCCESS", data={"n": [1, "ä"]})
-SPOOLED = Spooled("EVENT", 2, "newer-token", 30.0, RESULT, [{"first": 1, "lines": []}])
+SPOOLED = Spooled("EVENT", 2, "newer-token", 30.0, RESULT)
+CHUNKS = [{"first": 1, "lines": [{"text": "ä\u2028\n"}]}, {"first": 2, "lines": []}]
 
 
 def test_a_document_is_whole_private_and_carries_its_format(tmp_path: Path) -> None:
@@ -126,8 +127,9 @@ def test_a_claim_is_kept_as_it_was(tmp_path: Path) -> None:
 def test_a_result_is_kept_as_it_was(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", tmp_path / "lost")
     assert spool.read("EVENT-2") is None
-    spool.write("EVENT-2", SPOOLED)
+    spool.write("EVENT-2", SPOOLED, CHUNKS)
     assert spool.read("EVENT-2") == SPOOLED
+    assert list(spool.logs("EVENT-2")) == CHUNKS
     assert spool.keys() == ["EVENT-2"]
     spool.remove("EVENT-2")
     assert spool.keys() == []
@@ -152,7 +154,7 @@ def test_a_work_folder_is_removed_whatever_the_task_did_to_it(tmp_path: Path) ->
     (folder / "outside").symlink_to(tmp_path)
     (folder / "deep").chmod(0o500)
     folder.chmod(0o500)
-    folders.remove("EVENT-1")
+    folders.removal("EVENT-1").go_on()
     assert list((tmp_path / "work").iterdir()) == []
     assert tmp_path.exists()
 
@@ -192,13 +194,13 @@ def test_a_claim_without_a_result_is_handed_back(tmp_path: Path) -> None:
 def test_a_claim_with_a_result_delivers_it(tmp_path: Path) -> None:
     left = Left(tmp_path)
     left.journal.write(CLAIM)
-    left.spool.write(CLAIM.key, SPOOLED)
+    left.spool.write(CLAIM.key, SPOOLED, CHUNKS)
     assert left.recover() == [(CLAIM, SPOOLED)]
 
 
 def test_a_result_without_a_claim_is_delivered_all_the_same(tmp_path: Path) -> None:
     left = Left(tmp_path)
-    left.spool.write(CLAIM.key, SPOOLED)
+    left.spool.write(CLAIM.key, SPOOLED, CHUNKS)
     ((claim, spooled),) = left.recover()
     assert (claim.event_id, claim.attempt, claim.token, spooled) == ("EVENT", 2, "newer-token", SPOOLED)
 
@@ -207,7 +209,7 @@ def test_a_result_without_a_claim_is_delivered_all_the_same(tmp_path: Path) -> N
 def test_one_damaged_file_costs_only_what_it_held(tmp_path: Path, file: str) -> None:
     left = Left(tmp_path)
     left.journal.write(CLAIM)
-    left.spool.write(CLAIM.key, SPOOLED)
+    left.spool.write(CLAIM.key, SPOOLED, CHUNKS)
     left.journal.write(Claim("OTHER", 1, "token", 30.0, "other-mark", started=False))
     (tmp_path / file).write_text('{"format": 1}')
     recovered = {claim.event_id: spooled for claim, spooled in left.recover()}

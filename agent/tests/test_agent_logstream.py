@@ -10,8 +10,9 @@ from nexomatic_agent.masking import Masker
 
 
 def split(*pieces: bytes, limit: int = 65_536) -> list[str]:
-    splitter = LineSplitter(limit, Masker())
-    return [line for piece in pieces for line in splitter.feed(piece)] + splitter.finish()
+    splitter = LineSplitter("stdout", limit, Masker())
+    parts = [part for piece in pieces for part in splitter.feed(piece)] + splitter.finish()
+    return [text for _, _, text in parts]
 
 
 @pytest.mark.parametrize(
@@ -66,10 +67,27 @@ def test_nothing_is_lost_or_made_up(text: str, size: int) -> None:
         ("\x1enot a mark\x1fx", [("stdout", "INFO", "\x1enot a mark\x1fx")]),
         ("\x1eWARNING without end", [("stdout", "INFO", "\x1eWARNING without end")]),
         ("\x1eINFO\x1fa\x1eb", [("stdout", "INFO", "a\x1eb")]),
+        ("\x1eINFO\x1f", [("stdout", "INFO", "")]),
+        ("", [("stdout", "INFO", "")]),
+        ("\x1estderr\x1fa\x1eDEBUG\x1fb", [("stderr", "ERROR", "a"), ("stdout", "DEBUG", "b")]),
     ],
 )  # fmt: skip
 def test_marks_tell_stream_and_level(line: str, parts: list[tuple[str, str, str]]) -> None:
     assert marked_parts(line, "stdout") == parts
+
+
+def test_a_line_full_of_half_marks_takes_no_longer_than_another() -> None:
+    """Were it put together one by one, this would take hours."""
+    line = "\x1e" * 5_000_000
+    assert marked_parts(line, "stdout") == [("stdout", "INFO", line)]
+
+
+def test_what_goes_on_is_of_the_same_stream_and_level() -> None:
+    splitter = LineSplitter("stdout", 300, Masker())
+    parts = splitter.feed(b"\x1estderr WARNING\x1f" + b"x" * 1000 + b"\nplain\n")
+    assert {part[:2] for part in parts[:-1]} == {("stderr", "WARNING")}
+    assert len(parts) > 3
+    assert parts[-1] == ("stdout", "INFO", "plain")
 
 
 def test_a_plain_line_of_standard_error_is_an_error() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nexomatic_agent.logstream import LineSplitter
+from nexomatic_agent.logstream import LineSplitter, Part
 from nexomatic_agent.masking import MASK, Masker, _shapes
 
 SECRET = 's3cr3t/värde+& "x"'
@@ -81,15 +81,15 @@ def test_results_are_masked_names_and_all() -> None:
 def test_no_cut_of_a_long_line_lets_a_value_through(data: st.DataObject, secrets: list[str]) -> None:
     filler = st.text("xyz", max_size=300)
     text = "".join(data.draw(st.lists(filler | st.sampled_from(secrets), max_size=12)))
-    splitter = LineSplitter(256, Masker(secrets))
+    splitter = LineSplitter("stdout", 256, Masker(secrets))
     raw, sizes = text.encode(), data.draw(st.lists(st.integers(1, 200), min_size=1, max_size=5))
-    lines: list[str] = []
+    parts: list[Part] = []
     while raw:
         for size in sizes:
-            lines += splitter.feed(raw[:size])
+            parts += splitter.feed(raw[:size])
             raw = raw[size:]
-    lines += splitter.finish()
-    whole = "".join(line.replace(" [the line goes on]", "").replace("[the line goes on] ", "") for line in lines)
+    parts += splitter.finish()
+    whole = "".join(line.replace(" [the line goes on]", "").replace("[the line goes on] ", "") for _, _, line in parts)
     assert whole == Masker(secrets).mask_text(text)
 
 

@@ -136,7 +136,8 @@ def test_it_is_the_ending_tasks_if_it_holds_its_output(adopting: None, tmp_path:
 
 def test_a_task_that_is_being_started_is_not_reaped_as_an_orphan(adopting: None) -> None:
     """It would lose its exit code, and fail without anybody hearing of it."""
-    looked, codes = threading.Event(), []
+    looked = threading.Event()
+    codes: list[int] = []
 
     def start_a_task() -> None:
         with linux.starting_child():

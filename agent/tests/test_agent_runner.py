@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from agent_testing.fake_hub import a_task
-from agent_testing.waiting import read_pid, wait_until
+from agent_testing.waiting import is_alive, read_pid, wait_until
+from nexomatic_agent import runner
 from nexomatic_agent.attempt import read_attempt
 from nexomatic_agent.attempt_log import AttemptLog, LogLimits
 from nexomatic_agent.intents import StopReason, TaskResult
@@ -33,6 +36,7 @@ class Desk:
         self.folder = folder
         self.log = AttemptLog(LogLimits())
         self.stopper = Stopper(0.2, self._later)
+        self.on_start: Callable[[Mapping[str, Any]], None] = lambda _: None
         settings = RunnerSettings(dict(inherited if inherited is not None else os.environ), ("PASSED_ON",), 100_000)
         self._runner = Runner(Launcher(Modules((modules,), interpreter.sites), interpreter), settings)
 
@@ -54,7 +58,7 @@ class Desk:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         job = Job(attempt, work, "mark-of-this-test", self.log, secrets, masker)
-        return self._runner.run(job, self.stopper, lambda _: None, lambda: None)
+        return self._runner.run(job, self.stopper, self.on_start, lambda: None)
 
     def lines(self) -> list[tuple[str, str, str]]:
         rest = [line for chunk in self.log.rest() for line in chunk["lines"]]
@@ -217,9 +221,9 @@ def test_an_executable_runs_by_itself(desk: Desk) -> None:
     [
         ("{", "not JSON"),
         ("[]", "an object"),
-        ('{"state": "DONE"}', "must be one of SUCCESS, WARNING, ERROR"),
+        ('{"state": "DONE"}', "not one of SUCCESS, WARNING, ERROR"),
         ('{"state": "SUCCESS", "stat": 1}', "not stat"),
-        ('{"state": "SUCCESS", "code": 7}', "code in the result file must be a string"),
+        ('{"state": "SUCCESS", "code": 7}', "a code that is not a string"),
         ('{"data": NaN}', "NaN"),
         ('{"data": 99999999999999999999}', "64 bit"),
         ('{"data": 1, "data": 2}', "twice"),
@@ -338,6 +342,85 @@ def test_a_task_stopped_before_its_start_does_not_start(desk: Desk, tmp_path: Pa
     assert not (tmp_path / "pid-1").exists()
 
 
+def test_a_task_that_ignores_the_interruption_is_killed_and_its_message_says_so(tmp_path: Path) -> None:
+    (tmp_path / "deaf.sh").write_text(
+        "trap '' TERM; echo $$ > pid; echo waiting for the disk; while :; do sleep 1; done"
+    )
+    desk = Desk(tmp_path, tmp_path)
+
+    def stop_once_it_runs() -> None:
+        read_pid(tmp_path / "work" / "pid")
+        wait_until(lambda: desk.texts() == ["waiting for the disk"], "its line")
+        desk.stopper.stop(StopReason.TIMEOUT)
+
+    threading.Thread(target=stop_once_it_runs).start()
+    result = desk.run("deaf.sh", "shell", timeout_seconds=7)
+    assert result.message == (
+        "the task was stopped after 7 s; it went on when it was interrupted, and was killed; before, it wrote:\n"
+        "waiting for the disk"
+    )
+
+
+def test_a_task_that_has_stopped_itself_is_woken_to_be_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "nap.sh").write_text("trap 'echo cleaned up; exit 1' TERM; echo $$ > pid; kill -STOP $$")
+    desk = Desk(tmp_path, tmp_path)
+
+    def stop_once_it_sleeps() -> None:
+        pid = read_pid(tmp_path / "work" / "pid")
+        wait_until(lambda: ") T " in Path(f"/proc/{pid}/stat").read_text(), "its nap")
+        desk.stopper.stop(StopReason.TIMEOUT)
+
+    threading.Thread(target=stop_once_it_sleeps).start()
+    result = desk.run("nap.sh", "shell")
+    assert result.code == "TIMEOUT"
+    assert desk.texts() == ["cleaned up"]
+
+
+# --- what the agent cannot reach, and what it cannot do
+
+
+def test_a_hidden_process_that_holds_only_one_of_the_outputs_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "DRAINED_SECONDS", 0.2)
+    (tmp_path / "hold.sh").write_text("env -i setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null &\nsleep 0.2")
+    result = Desk(tmp_path, tmp_path).run("hold.sh", "shell")
+    assert result.state == "SUCCESS"
+    pid = read_pid(tmp_path / "work" / "pid")
+    wait_until(lambda: not is_alive(pid), "the end of the process")
+
+
+def test_output_that_never_ends_is_given_up_with_a_line_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "DRAINED_SECONDS", 0.1)
+    (tmp_path / "short.sh").write_text("read line; echo short")
+    desk = Desk(tmp_path, tmp_path)
+    holders: list[Any] = []
+    # This process itself, which the agent's own is in this test, and which it never kills.
+    desk.on_start = lambda process: holders.append(open(f"/proc/{process['pid']}/fd/1", "wb", buffering=0))  # noqa: SIM115, PTH123
+    assert desk.run("short.sh", "shell").state == "SUCCESS"
+    assert desk.texts()[-1] == "[the rest of the output is not read: a process that cannot be killed holds it]"
+    with holders[0] as holder, contextlib.suppress(BrokenPipeError):
+        while True:
+            holder.write(b"too late\n")
+            time.sleep(0.001)
+    assert "too late" not in desk.texts()
+
+
+def test_when_the_agent_fails_its_task_is_not_left_running(desk: Desk, tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def fail(process: Mapping[str, Any]) -> None:
+        pids.append(int(process["pid"]))
+        raise RuntimeError("can't start new thread")
+
+    desk.on_start = fail
+    with pytest.raises(RuntimeError, match="can't start"):
+        desk.run("sample:wait", payload={"folder": str(tmp_path)})
+    assert not is_alive(pids[0])
+
+
 # --- speed
 
 
@@ -345,7 +428,7 @@ def test_much_output_is_read_and_counted(tmp_path: Path) -> None:
     (tmp_path / "flood.sh").write_text("yes 'a line of forty-nine characters and its line end' | head -n 1000000\n")
     desk = Desk(tmp_path, tmp_path)
     assert desk.run("flood.sh", "shell").state == "SUCCESS"
-    assert desk.texts()[-1].endswith("1000000 in all]")
+    assert desk.texts()[-1] == "[log cut: the task wrote 1000000 lines, 49000000 bytes in all]"
 
 
 def test_the_child_imports_next_to_nothing_before_the_module(tmp_path: Path) -> None:

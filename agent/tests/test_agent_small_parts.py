@@ -132,6 +132,23 @@ def test_the_crew_runs_everything_on_a_bounded_number_of_threads() -> None:
     assert len(names) == 3
 
 
+def no_thread(self: threading.Thread) -> None:
+    """What a machine does on which a task has started threads until there was no room for another."""
+    raise RuntimeError("can't start new thread")
+
+
+def test_without_a_thread_to_be_had_the_crew_does_its_work_on_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    crew, done = Crew(most=3), []
+    crew.submit(lambda: done.append(threading.get_ident()))
+    crew.submit(lambda: done.append(threading.get_ident()))
+    assert done == [threading.get_ident()] * 2
+    monkeypatch.undo()
+    later = threading.Event()
+    crew.submit(later.set)
+    assert later.wait(60)
+
+
 # --- slots
 
 
@@ -225,6 +242,13 @@ def test_what_the_hub_would_refuse_is_refused(content: bytes) -> None:
         read_strict(content)
 
 
+def test_a_name_that_is_there_twice_among_many_is_found_at_once() -> None:
+    """Were each looked up among all others, this would take hours, and the agent would do nothing else."""
+    names = ",".join(f'"{number}":0' for number in range(300_000))
+    with pytest.raises(NotStrict, match="'299999' is there twice"):
+        read_strict(f'{{{names},"299999":0}}'.encode())
+
+
 def test_the_limits_themselves_are_fine() -> None:
     assert read_strict(b"\xef\xbb\xbf18446744073709551615") == 2**64 - 1
     assert read_strict(b"[" * 64 + b"]" * 64)
@@ -254,6 +278,23 @@ def test_capabilities_are_news_until_heard_and_when_a_module_comes(tmp_path: Pat
     later = capabilities.news()
     assert later is not None
     assert later["modules"] == ["one", "package", "two.sh"]
+
+
+def test_capabilities_asked_for_twice_at_once_are_whole_both_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = find_interpreter(None)
+    modules = Modules((tmp_path,), interpreter.sites)
+    capabilities = Capabilities(Launcher(modules, interpreter), modules.folders)
+    runtimes, meanwhile = Launcher.runtimes, []
+
+    def slow(launcher: Launcher) -> list[str]:
+        monkeypatch.undo()
+        meanwhile.append(capabilities.news())
+        return runtimes(launcher)
+
+    monkeypatch.setattr(Launcher, "runtimes", slow)
+    assert capabilities.news() == meanwhile[0]
 
 
 @pytest.mark.parametrize(

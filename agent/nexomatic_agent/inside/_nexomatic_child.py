@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import io
 import sys
+from io import open as open_file  # under a name that no module takes away
 
 import nexomatic  # type: ignore[import-not-found,unused-ignore]
+
+if sys.platform == "win32":
+    import nt as system  # `os` is not loaded yet, and would take its time
+else:
+    import posix as system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +24,13 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
 LEVELS = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
-LONGEST_MESSAGE = 4000
+LONGEST_MESSAGE = 5000
+"""Longer than the agent keeps: it cuts the rest off, with a mark."""
 STANDARD: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
 TERMINATED = 143
 """The exit code of a task that was interrupted and ended in order."""
+NOT_WRITTEN = 74
+"""And of one whose result could not be written: `EX_IOERR`."""
 
 
 def main() -> None:
@@ -33,12 +42,14 @@ def main() -> None:
     errors = prepare(split_paths(folders), split_paths(sites))
     document = read_json(raw.decode("utf-8"))
     context = nexomatic.Context(**document["event"])
+    task = system.getpid()
     try:
-        outcome = run(reference, document["payload"], document["parameters"], context)
+        outcome = run(reference, document["payload"], document["parameters"], context, errors)
     finally:
         errors.finish()
-    with open(result_file, "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib is slow to import
-        file.write(encoded(outcome))
+    if system.getpid() == task:  # a fork that comes back from the function is not the task
+        write_result(result_file, encoded(outcome), errors)
+        errors.returned = True
 
 
 def split_paths(paths: str) -> list[str]:
@@ -62,13 +73,24 @@ def prepare(folders: list[str], sites: list[str]) -> OrderedErrors:
     if sys.platform != "win32":
         import _signal  # type: ignore[import-not-found]  # `signal` imports enum
 
-        _signal.signal(_signal.SIGTERM, leave)
+        _signal.signal(_signal.SIGTERM, lambda *_: leave(errors))
     return errors
 
 
-def leave(*_: object) -> None:
+def leave(errors: OrderedErrors) -> None:
     """The agent interrupts the task: let `finally` blocks run, for as long as the grace time lasts."""
+    if errors.returned:
+        errors.write(f"the function has returned, but its process has not ended: {what_holds_it()}\n")
     raise SystemExit(TERMINATED)
+
+
+def what_holds_it() -> str:
+    threading = sys.modules.get("threading")
+    running = [] if threading is None else threading.enumerate()
+    names = [one.name for one in running if not one.daemon and one is not threading.main_thread()]  # type: ignore[union-attr]
+    return (
+        f"threads that are no daemons still run ({', '.join(names)})" if names else "something still runs at its exit"
+    )
 
 
 class OrderedErrors(io.TextIOBase):
@@ -80,11 +102,13 @@ class OrderedErrors(io.TextIOBase):
 
     encoding = "utf-8"
     errors = "backslashreplace"
+    returned = False
+    """Whether the function has, and its result is written."""
 
     def __init__(self, beside: Any, real: Any) -> None:
         self._beside = beside
         self._real = real
-        self._partial = ""
+        self._partial: list[str] = []
         self.buffer = real.buffer
 
     def writable(self) -> bool:
@@ -94,15 +118,28 @@ class OrderedErrors(io.TextIOBase):
         return self._real.fileno()  # type: ignore[no-any-return]
 
     def write(self, text: str) -> int:
-        *lines, self._partial = (self._partial + text).split("\n")
-        if lines:
-            self._beside.write("".join([f"\x1estderr\x1f{line}\n" for line in lines]))
+        if "\n" not in text:
+            self._partial.append(text)  # joined once: a line may come in a million parts
+            return len(text)
+        *lines, rest = "".join([*self._partial, text]).split("\n")
+        self._partial = [rest] if rest else []
+        if not put(self._beside, [f"\x1estderr\x1f{line}\n" for line in lines]):
+            put(self._real, [f"{line}\n" for line in lines])
         return len(text)
 
     def finish(self) -> None:
         """What was written without the end of its line."""
         if self._partial:
             self.write("\n")
+
+
+def put(stream: Any, lines: list[str]) -> bool:
+    """Whether the stream took them: the module may have closed it, or what is beneath it."""
+    try:
+        stream.write("".join(lines))
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 class SiteFinder:
@@ -173,7 +210,9 @@ def configure(logging: Any) -> None:
 # --- the module's code
 
 
-def run(reference: str, payload: Any, parameters: Any, context: nexomatic.Context) -> dict[str, Any]:
+def run(
+    reference: str, payload: Any, parameters: Any, context: nexomatic.Context, errors: OrderedErrors
+) -> dict[str, Any]:
     """Load the function and call it. What it returns or raises, as a result; SystemExit passes."""
     try:
         data = load(reference)(payload, parameters, context)
@@ -181,11 +220,14 @@ def run(reference: str, payload: Any, parameters: Any, context: nexomatic.Contex
         return result("WARNING", warning.code, warning.message, warning.data)
     except NotThere as error:
         return result("ERROR", "MODULE_NOT_FOUND", str(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the task's result
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the task's result
         trace = error.__traceback__
         error.__traceback__ = trace.tb_next if trace is not None else None  # without this file's own frame
+        sys.stderr = errors  # whatever the module has made of it
         sys.__excepthook__(type(error), error, error.__traceback__)
-        return result("ERROR", type(error).__name__, str(error) or type(error).__name__)
+        return result("ERROR", type(error).__name__, text_of(error) or type(error).__name__)
     return result("SUCCESS", data=data)
 
 
@@ -209,16 +251,42 @@ def load(reference: str) -> Callable[..., Any]:
 
 
 def result(state: str, code: Optional[str] = None, message: Optional[str] = None, data: Any = None) -> dict[str, Any]:
-    text = None if message is None else str(message)[:LONGEST_MESSAGE]
-    return {"state": state, "code": None if code is None else str(code), "message": text, "data": data}
+    texts = {name: None if text is None else text_of(text) for name, text in (("code", code), ("message", message))}
+    return {"state": state, **texts, "data": data}
+
+
+def text_of(thing: object) -> str:
+    """What it says, as JSON can hold it. A module's object may fail to say anything, and its text hold half a pair."""
+    try:
+        text = str(thing)[:LONGEST_MESSAGE]
+    except Exception:  # noqa: BLE001
+        return f"({type(thing).__name__}, which cannot say what it is)"
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def encoded(outcome: dict[str, Any]) -> str:
     """As JSON; a result that JSON cannot hold becomes an error that says so."""
     try:
         return write_json(outcome)
-    except (TypeError, ValueError, RecursionError) as error:
-        return write_json(result("ERROR", "RESULT_NOT_JSON", f"the function's result is not JSON: {error}"))
+    except Exception as error:  # noqa: BLE001 - a module's object may raise anything when it is looked into
+        said = text_of(error) or type(error).__name__
+        return write_json(result("ERROR", "RESULT_NOT_JSON", f"the function's result is not JSON: {said}"))
+
+
+def write_result(file: str, content: str, errors: OrderedErrors) -> None:
+    """Aside, then into place: it replaces whatever the module has put there, and half a result is never there."""
+    aside = f"{file}.{system.getpid()}"
+    try:
+        with open_file(aside, "xb") as opened:
+            opened.write(content.encode("ascii"))
+        system.replace(aside, file)
+    except OSError as error:
+        errors.write(f"the result could not be written: {error.strerror}\n")
+        try:  # noqa: SIM105 - `contextlib` is not loaded
+            system.unlink(aside)
+        except OSError:
+            pass
+        raise SystemExit(NOT_WRITTEN) from None
 
 
 # --- JSON without `json`
