@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Optional
@@ -16,13 +17,18 @@ END_SECONDS = 60
 
 
 class AgentProcess:
-    """`python -m nexomatic_agent run` on a state folder, enrolled with a token on its first start."""
+    """`python -m nexomatic_agent run` on a state folder, enrolled with a token on its first start.
 
-    def __init__(self, hub: str, folder: Path, modules: Path, *options: str, command: str = "run") -> None:
+    `under` is a command line that starts another.
+    """
+
+    def __init__(
+        self, hub: str, folder: Path, modules: Path, *options: str, command: str = "run", under: Sequence[str] = ()
+    ) -> None:
         self.state = folder / "state"
         self._log_file = folder / "agent.log"
         self._arguments = [
-            sys.executable, "-m", "nexomatic_agent", command,
+            *under, sys.executable, "-m", "nexomatic_agent", command,
             "--hub", hub, "--state", str(self.state), "--modules", str(modules), "--token", "t" * 43, *options,
         ]  # fmt: skip
         self._process: Optional[subprocess.Popen[bytes]] = None

@@ -17,8 +17,9 @@ from agent_testing.waiting import is_alive, read_pid
 pytestmark = pytest.mark.processes
 
 
-def command(modules: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+def command(modules: Path, *arguments: str, temporary: Path = Path("/tmp"), **options: Any) -> subprocess.Popen[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(modules), "PYTHONPATH": str(AGENT_FOLDER)}
+    environment["TMPDIR"] = str(temporary)
     line = [sys.executable, "-m", "nexomatic_agent", "exec", "--modules", str(modules), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(line, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True, **options)
@@ -55,6 +56,14 @@ def test_it_shows_the_log_and_prints_the_result(modules: Path) -> None:
 def test_the_exit_code_tells_the_state(modules: Path, arguments: tuple[str, ...], code: int, result_code: str) -> None:
     exit_code, out, _ = run(modules, *arguments)
     assert (exit_code, json.loads(out)["code"]) == (code, result_code)
+
+
+def test_the_work_folder_is_removed_however_deep_it_is(modules: Path, tmp_path: Path) -> None:
+    payload = tmp_path / "payload.json"
+    payload.write_text('{"levels": 1200}')
+    code, out, err = run(modules, "nasty_folder:deep", "--payload", str(payload), temporary=tmp_path)
+    assert (code, json.loads(out)["data"], err) == (0, 1200, "")
+    assert [path for path in tmp_path.iterdir() if path.name.startswith("nexomatic-")] == []
 
 
 def test_the_current_folder_is_looked_into(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Modules that misbehave, on a real agent: each ends with a clear result and a complete or visibly cut log, and leaves
+nothing behind: no process, no file, no thread, no descriptor. The table is agent_testing/nasty.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agent_testing.fake_hub import FakeHub
+from agent_testing.footprint import Footprint, descendants, peak_megabytes
+from agent_testing.nasty import CASES, Nasty
+from agent_testing.process import AgentProcess
+from agent_testing.waiting import wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+
+MODULES = Path(__file__).parent / "modules"
+CALLS_AT_ONCE = 16
+"""So many connections to the hub the agent may keep open, beside that of its poll."""
+MOST_MEGABYTES = 100
+DEADLINE_SECONDS = 60.0
+"""A busy machine with a slow disk takes its time to make and remove a thousand folders."""
+
+
+class Bench:
+    """One agent for all cases: what one leaves behind, the next would show."""
+
+    def __init__(self, hub: FakeHub, agent: AgentProcess) -> None:
+        hub.wait_call("poll", number=2)
+        self.hub = hub
+        self.agent = agent
+        self.before = Footprint.of(agent.pid)
+
+    def run(self, case: Nasty) -> list[str]:
+        """What is wrong with how the case ended."""
+        parameters = [{"name": name, "value": value} for name, value in case.parameters.items()]
+        task = self.hub.give(
+            module=case.module,
+            runtime=case.runtime,
+            payload=dict(case.payload),
+            parameters=parameters,
+            timeout_seconds=case.timeout_seconds,
+        )
+        said = self.hub.wait_result(task)
+        return case.problems(said["state"], said["code"], said["message"], said["data"], self.hub.texts(task))
+
+    def left(self) -> list[str]:
+        """Processes and files of tasks."""
+        folders = ("journal", "spool", "work")
+        files = [str(path) for name in folders for path in (self.agent.state / name).iterdir()]
+        return descendants(self.agent.pid) + files
+
+    def leaks(self) -> bool:
+        now = Footprint.of(self.agent.pid)
+        few_sockets = now.sockets <= self.before.sockets + CALLS_AT_ONCE
+        return (now.threads, now.files) != (self.before.threads, self.before.files) or not few_sockets
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    options = ("--slots", "2", "--grace-seconds", "0.3", "--log-attempt-bytes", "100000")
+    with FakeHub() as hub, AgentProcess(hub.address, tmp_path_factory.mktemp("agent"), MODULES, *options) as agent:
+        made = Bench(hub, agent)
+        hub.hold = 5.0  # many short polls would be most of this test's work
+        hub.deadline_seconds = DEADLINE_SECONDS
+        yield made
+        assert "could not be removed" not in agent.log()
+        assert "Z ERROR " not in agent.log()
+        assert peak_megabytes(agent.pid) < MOST_MEGABYTES
+        wait_until(
+            lambda: not made.leaks(), f"{Footprint.of(agent.pid)} to become {made.before} again", DEADLINE_SECONDS
+        )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_ends_clearly_and_leaves_nothing_behind(bench: Bench, case: Nasty) -> None:
+    assert bench.run(case) == []
+    wait_until(lambda: bench.left() == [], f"nothing left, not {bench.left()}", DEADLINE_SECONDS)
