@@ -11,10 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from tests.soak import simulation, size
+from tests.soak import modules, simulation, size
 from tests.soak.runs import Figures, LongRun, Violation
 
-RUNS = (LongRun("simulation", 1, simulation.run), LongRun("size", 1, size.run))
+RUNS = (
+    LongRun("simulation", 1, simulation.run),
+    LongRun("modules", 1, modules.run),
+    LongRun("size", 1, size.run),
+)
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 
 
