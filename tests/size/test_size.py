@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from hub.clock import SystemClock
-from hub.life import listing
 from hub.life.listing import Listing, Wanted
 from hub.life.logs import Logs
+from hub.life.newest_first import FIRST_PARTITIONS, MOST_ROWS
 from hub.model.event import State
 from hub.model.sink import Sink
 from hub.storage.counting import counting
@@ -116,7 +116,7 @@ async def test_a_page_costs_no_more_with_a_longer_past(story: Story) -> None:
                 costs[words].append(await meter.of(partial(lists.page, wanted, limit=limit)))
     for words, (with_little, with_much) in costs.items():
         assert with_much.operations.total() <= with_little.operations.total() + 3, words
-        assert with_much.rows <= max(with_little.rows, listing.MOST_ROWS) + listing._FIRST_PARTITIONS, words
+        assert with_much.rows <= max(with_little.rows, MOST_ROWS) + FIRST_PARTITIONS, words
         assert with_much.steps <= with_little.steps * 1.5 + 20, words
 
 
