@@ -60,7 +60,7 @@ class Masker:
         return masked.decode("utf-8", "surrogatepass")
 
     def mask_document(self, document: Any) -> Any:
-        """A JSON document with every string in it masked, names of members too."""
+        """A JSON document with every string in it masked, names of members too; and numbers, which a PIN may be."""
         if not self._shapes:
             return document
         if isinstance(document, str):
@@ -69,6 +69,9 @@ class Masker:
             return [self.mask_document(item) for item in document]
         if isinstance(document, dict):
             return {self.mask_text(name): self.mask_document(item) for name, item in document.items()}
+        if isinstance(document, (int, float)) and not isinstance(document, bool):
+            masked = self.mask_text(json.dumps(document))
+            return masked if MASK in masked else document
         return document
 
     def cut(self, data: bytes, limit: int) -> int:

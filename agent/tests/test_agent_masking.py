@@ -73,6 +73,11 @@ def test_results_are_masked_names_and_all() -> None:
     assert Masker(["hunter22"]).mask_document(document) == {"a": ["x ***", 1, None, {"***": True}]}
 
 
+def test_a_value_that_is_a_number_is_masked_as_one_too() -> None:
+    document = [48151623, -48151623, 48151623.5, 1e300, 7, True]
+    assert Masker(["48151623"]).mask_document(document) == ["***", "-***", "***.5", 1e300, 7, True]
+
+
 @settings(deadline=None)
 @given(
     data=st.data(),

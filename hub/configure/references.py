@@ -37,7 +37,7 @@ def named_secrets(document: object) -> Iterator[tuple[str, str]]:
     """The secrets a document names: (field, name). Every kind of document that can name one is here."""
     if isinstance(document, Action | EventType):
         for index, parameter in enumerate(document.parameters):
-            if parameter.type is ParameterType.SECRET:
+            if parameter.type is ParameterType.SECRET and isinstance(parameter.value, str):  # else `checks` refuses it
                 yield f"parameters[{index}].value", parameter.value
     if isinstance(document, WebhookSource):
         for field, name in zip(("secret", "previous_secret"), document.verify.secret_names, strict=False):

@@ -144,6 +144,13 @@ class TestWhoNamesThem:
         assert "is not the name of a secret" in reply.errors()["parameters[0].value"]
         assert b"p@ss" not in reply.body
 
+    @pytest.mark.parametrize("value", [None, 1, ["api-token"], {"name": "api-token"}])
+    async def test_what_is_no_text_names_nothing(self, shell: Shell, value: Any) -> None:
+        await shell.configure()
+        for url in ("/api/actions/go", "/api/event-types/GO"):
+            reply = await shell("PATCH", url, {"parameters": [{**NAMES_TOKEN[0], "value": value}]})
+            assert "as a string" in reply.errors()["parameters[0].value"]
+
     async def test_one_that_is_named_stays(self, shell: Shell) -> None:
         await put(shell)
         await shell.configure(parameters=NAMES_TOKEN)
