@@ -15,15 +15,16 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hosting import examples
-from hosting.azurite import azurite_command, connection_string, free_ports
+from hosting.azurite import Ports, azurite_command, connection_string
 from hosting.errors import HostingError, Stopped
 from hosting.hub_client import HubClient, address
+from hosting.ports import ReservedPort
 from hosting.ready import Ready
 from hosting.supervisor import ChildSpec, Supervisor
 
@@ -32,6 +33,8 @@ DEFAULT_PORT = 7071
 READY_SECONDS = 60.0
 SINK = "local"
 SINK_TYPE = "PYTHON:BASE"
+PORT_SECONDS = 5.0
+"""How long the hub of a platform that was killed may still hold its port: the kernel ends it, a moment later."""
 STOP_SECONDS = 2
 """How long a stopping hub lets run what runs. Held polls would take their time; nothing relies on an orderly end."""
 DELIVERY = ROOT / "examples/deliveries/github-push.json"
@@ -72,8 +75,8 @@ def main() -> int:
     )
     try:
         place = Place.from_env(os.environ, parser.parse_args().storage)
-        with alone(place.home):
-            run(place)
+        with alone(place.home), ExitStack() as held:
+            run(place, held)
     except Stopped:
         return 0
     except HostingError as error:
@@ -97,14 +100,15 @@ def alone(home: Path) -> Iterator[None]:
         yield
 
 
-def run(place: Place) -> None:
-    """Start, show, and keep running. Raises `HostingError`, `Stopped`."""
+def run(place: Place, held: ExitStack) -> None:
+    """Start, show, and keep running; `held` keeps the ports. Raises `HostingError`, `Stopped`."""
+    held.enter_context(ReservedPort(place.port, PORT_SECONDS))
     token = admin_token(place.home / "admin.token")
     ready = Ready(place.home / "ready.json", place.url, token)
     supervisor = Supervisor(place.home / "logs", ready.pids_changed)
     supervisor.handle_signals()
     try:
-        start_hub(supervisor, place, token)
+        start_hub(supervisor, place, token, held)
         client = HubClient(place.url, token)
         created = examples.load(client, examples.read(ROOT / "examples/configuration.yaml", place.home))
         start_sink(supervisor, place, client)
@@ -126,7 +130,7 @@ def admin_token(path: Path) -> str:
     return path.read_text().strip()
 
 
-def start_hub(supervisor: Supervisor, place: Place, token: str) -> None:
+def start_hub(supervisor: Supervisor, place: Place, token: str, held: ExitStack) -> None:
     """The storage, if it is a process of its own, and the hub; returns when the hub answers."""
     environ = {
         "NEXOMATIC_FRONT_END": "x-forwarded-for",  # where our own host writes the caller, unless a proxy is before it
@@ -137,16 +141,16 @@ def start_hub(supervisor: Supervisor, place: Place, token: str) -> None:
         "FUNCTIONS_WORKER_RUNTIME": "python",
     }
     if place.storage == "azurite":
-        environ |= start_azurite(supervisor, place)
+        environ |= start_azurite(supervisor, place, held)
     command = [sys.executable, "-m", "hosting.host", "--app", str(ROOT), "--home", str(place.home / "host")]
     argv = [*command, "--port", str(place.port), "--grace", str(STOP_SECONDS)]
     supervisor.start(ChildSpec("hub", argv, environ, ROOT, f"{place.url}/api/health"))
     supervisor.wait_ready("hub", READY_SECONDS)
 
 
-def start_azurite(supervisor: Supervisor, place: Place) -> dict[str, str]:
+def start_azurite(supervisor: Supervisor, place: Place, held: ExitStack) -> dict[str, str]:
     """Azurite with its data beside ours; what the hub must be told of it."""
-    ports = free_ports()
+    ports = Ports(*(held.enter_context(ReservedPort()).number for _ in Ports._fields))
     location = place.home / "azurite"
     location.mkdir(exist_ok=True)
     ready_url = f"tcp://127.0.0.1:{ports.table}"

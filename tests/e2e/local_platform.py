@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hosting.hub_client import HubClient
+from hosting.ports import ReservedPort
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -36,30 +37,34 @@ class Platform:
 
     home: Path
     storage: str = "embedded"
-    port: int = field(default_factory=free_port)
     environ: Mapping[str, str] = field(default_factory=dict)
     """Settings beside those of the place."""
     output: list[str] = field(default_factory=list)
+    _port: ReservedPort = field(default_factory=ReservedPort)
+    """Kept while the hub is away, too: other tests look for ports at the same time."""
     _process: subprocess.Popen[str] | None = None
     _reader: threading.Thread | None = None
 
     def start(self) -> Self:
         """Start, and return when it is ready."""
-        place = {"NEXOMATIC_HOME": str(self.home), "NEXOMATIC_PORT": str(self.port)}
-        environ = {**os.environ, **self.environ, **place}
+        self.launch()
+        self.until(lambda: self.ready_file.exists() or self._ended(), START_SECONDS)
+        assert self.ready_file.exists(), f"it did not start:\n{''.join(self.output)}{self.log()}"
+        return self
+
+    def launch(self) -> None:
+        """Begin to start."""
+        where = {"NEXOMATIC_HOME": str(self.home), "NEXOMATIC_PORT": str(self._port.number)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hosting.run", "--storage", self.storage],
             cwd=ROOT,
-            env=environ,
+            env={**os.environ, **self.environ, **where},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.until(lambda: self.ready_file.exists() or self._ended(), START_SECONDS)
-        assert self.ready_file.exists(), f"it did not start:\n{''.join(self.output)}{self.log()}"
-        return self
 
     def stop(self) -> int:
         """Ctrl-C, and the exit code."""
@@ -70,12 +75,32 @@ class Platform:
         self._reader.join(END_SECONDS)
         return code
 
+    @property
+    def process_id(self) -> int:
+        """Of the supervisor, whose children the parts are."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill_all(self) -> None:
+        """kill -9 of the supervisor, and with it of all it runs: what its sink runs it leaves to the next start."""
+        assert self._process is not None
+        assert self._reader is not None
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(END_SECONDS)
+        self.ready_file.unlink(missing_ok=True)  # nobody is left to say that it is not true any more
+
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
             self.stop()
+        self._port.close()
 
     @property
     def ready_file(self) -> Path:
@@ -116,12 +141,12 @@ class Platform:
         self.until(ended, END_SECONDS)
         return found
 
-    def until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Until it is so; fails after a deadline, with the log."""
+    def until(self, condition: Callable[[], bool], seconds: float, look_seconds: float = 0.05) -> None:
+        """Until it is so, looking every so often; fails after a deadline, with the log."""
         deadline = time.monotonic() + seconds
         while not _quietly(condition):
             assert time.monotonic() < deadline, f"not within {seconds:g} s:\n{self.log()}"
-            time.sleep(0.05)
+            time.sleep(look_seconds)
 
     def log(self) -> str:
         """What the processes wrote."""
