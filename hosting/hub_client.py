@@ -48,12 +48,19 @@ class HubClient:
         return _read(requests.post(webhook, data=body, headers=headers, timeout=TIMEOUT_SECONDS))
 
     def wait(self, path: str, until: Callable[[Any], bool], seconds: float) -> Any:
-        """The document at an address once `until` says yes. Raises `HostingError` after so many seconds."""
+        """The document at an address once `until` says yes; a hub that is away meanwhile is asked again.
+
+        Raises `HostingError` after so many seconds.
+        """
         deadline = time.monotonic() + seconds
         while True:
-            document = self.get(path)
-            if document is not None and until(document):
-                return document
+            try:
+                document = self.get(path)
+            except requests.RequestException as error:
+                document = error
+            else:
+                if document is not None and until(document):
+                    return document
             if time.monotonic() > deadline:
                 raise HostingError(f"{path} did not come to what was waited for within {seconds:g} s: {document}")
             time.sleep(_POLL_SECONDS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
-import json
 import os
 import secrets
 import subprocess
@@ -18,10 +17,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import requests
 
 from hosting import examples
 from hosting.azurite import Ports, azurite_command, connection_string
+from hosting.demonstration import demonstrate
 from hosting.errors import HostingError, Stopped
 from hosting.hub_client import HubClient, address
 from hosting.ports import ReservedPort
@@ -37,7 +38,6 @@ PORT_SECONDS = 5.0
 """How long the hub of a platform that was killed may still hold its port: the kernel ends it, a moment later."""
 STOP_SECONDS = 2
 """How long a stopping hub lets run what runs. Held polls would take their time; nothing relies on an orderly end."""
-DELIVERY = ROOT / "examples/deliveries/github-push.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def main() -> int:
             run(place, held)
     except Stopped:
         return 0
-    except HostingError as error:
+    except (HostingError, requests.RequestException) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     return 0
@@ -124,9 +124,11 @@ def run(place: Place, held: ExitStack) -> None:
 def admin_token(path: Path) -> str:
     """The admin's token, made at the first start and kept for its owner alone."""
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        draft = path.with_suffix(".draft")  # a file that is there but empty would shut everybody out, for ever
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(f"nxt_{secrets.token_urlsafe(32)}\n")
+        draft.replace(path)
     return path.read_text().strip()
 
 
@@ -210,16 +212,7 @@ def show(place: Place, client: HubClient, created: list[str]) -> None:
     """Send a real delivery through, and print what came of it and what to do next."""
     if created:
         print(f"loaded from examples/: {', '.join(created)}")
-    webhook = client.get(address("sources", "github-push"))["url"]
-    fired = client.deliver(
-        webhook, DELIVERY.read_bytes(), {"Content-Type": "application/json", "X-GitHub-Event": "push"}
-    )
-    event = wait_final(client, fired["event_id"])
-    print(f"\na GitHub push was delivered to the webhook github-push:\n  event     {describe(event)}")
-    if event.get("follow_on"):
-        print(f"  follow-on {describe(wait_final(client, event['follow_on']))}")
-    note = (event.get("result_data") or {}).get("note", "")
-    print("".join(f"  | {line}\n" for line in note.splitlines()))
+    print(f"\n{demonstrate(client)}")
     print(
         f"""hub       {place.url}
 token     {place.home / "admin.token"} (role Admin)
@@ -232,17 +225,6 @@ try       TOKEN=$(cat {place.home / "admin.token"})
 stop      Ctrl-C""",
         flush=True,
     )
-
-
-def wait_final(client: HubClient, event_id: str) -> Any:
-    return client.wait(f"/api/events/{event_id}", lambda event: event["finished_at"] is not None, READY_SECONDS)
-
-
-def describe(event: Any) -> str:
-    """One event in a line."""
-    message = f" ({event['result_message']})" if event.get("result_message") else ""
-    data = json.dumps({name: value for name, value in (event.get("result_data") or {}).items() if name != "note"})
-    return f"{event['id']} {event['event_type']} on {event['sink']}: {event['state']}{message} {data}"
 
 
 if __name__ == "__main__":
