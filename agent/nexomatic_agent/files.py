@@ -19,6 +19,8 @@ from typing import Any
 
 FORMAT = 1
 """Every document carries it; a newer agent may grow it and reads the one before."""
+_ASIDE = ".tmp"
+"""Ends the name of a file until it is whole."""
 
 
 class UnreadableDocument(Exception):
@@ -36,6 +38,15 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
+def remove_half_written(folder: Path) -> None:
+    """Remove what `write_bytes` had not renamed when an earlier life of the agent was killed. Raises OSError.
+
+    Only for who holds the state folder's lock: to others' eyes a file that is being written looks the same.
+    """
+    for path in folder.glob(f".*{_ASIDE}"):
+        remove(path)
+
+
 def write_document(path: Path, document: dict[str, Any], more: Iterable[dict[str, Any]] = ()) -> None:
     """Replace the file by this document, readable by the agent's account only. Raises OSError.
 
@@ -48,7 +59,7 @@ def write_document(path: Path, document: dict[str, Any], more: Iterable[dict[str
 def write_bytes(path: Path, pieces: Iterable[bytes]) -> None:
     """Replace the file's content in one step. Raises OSError, and then leaves nothing behind."""
     folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
+    aside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}{_ASIDE}")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from nexomatic_agent.attempt import attempt_key
-from nexomatic_agent.files import make_private_folder, read_document, remove, write_document
+from nexomatic_agent.files import make_private_folder, read_document, remove, remove_half_written, write_document
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,15 @@ class Journal:
         """Of every claim on disk, oldest event first."""
         return sorted(path.stem for path in self._folder.glob("*.json"))
 
+    def sweep(self) -> None:
+        """Remove what a kill left half written, or half removed. Raises OSError."""
+        remove_half_written(self._folder)
+        for path in self._folder.glob("*.process"):
+            if not path.with_suffix(".json").exists():
+                remove(path)
+
     def remove(self, key: str) -> None:
         """Raises OSError."""
-        remove(self._folder / f"{key}.json")
+        # The claim last: it is what the next start finds the other by.
         remove(self._folder / f"{key}.process")
+        remove(self._folder / f"{key}.json")

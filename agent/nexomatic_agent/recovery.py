@@ -21,6 +21,8 @@ def recover(
 
     Raises OSError if the state folder cannot be read.
     """
+    journal.sweep()
+    spool.sweep()
     found = []
     for key in sorted({*journal.keys(), *spool.keys()}):
         claim, spooled = _read(key, journal, spool)

@@ -10,7 +10,7 @@ from nexomatic_agent import process_trees
 from nexomatic_agent.agent import Agent
 from nexomatic_agent.config import BadSettings, Settings
 from nexomatic_agent.enrolment import enrol
-from nexomatic_agent.files import make_private_folder
+from nexomatic_agent.files import make_private_folder, remove_half_written
 from nexomatic_agent.identity import Identity, NotEnrolled, load_identity
 from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.lock import StateLock
@@ -35,6 +35,7 @@ def run(settings: Settings) -> None:
     signals = Signals()
     make_private_folder(settings.state)
     lock = StateLock(settings.state)
+    remove_half_written(settings.state)
     interpreter = find_interpreter(settings.python)
     identity = _identity(settings)
     process_trees.adopt_orphans()

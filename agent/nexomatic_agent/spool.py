@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from nexomatic_agent.files import make_private_folder, read_head, read_more, remove, write_document
+from nexomatic_agent.files import (
+    make_private_folder,
+    read_head,
+    read_more,
+    remove,
+    remove_half_written,
+    write_document,
+)
 from nexomatic_agent.intents import TaskResult
 
 LOST_KEPT = 100
@@ -34,6 +41,11 @@ class Spool:
         """Raises OSError."""
         self._folder = make_private_folder(folder)
         self._lost = make_private_folder(lost)
+
+    def sweep(self) -> None:
+        """Remove what a kill left half written. Raises OSError."""
+        for folder in (self._folder, self._lost):
+            remove_half_written(folder)
 
     def write(self, key: str, spooled: Spooled, logs: Iterable[dict[str, Any]]) -> None:
         """Raises OSError."""

@@ -216,5 +216,45 @@ def test_one_damaged_file_costs_only_what_it_held(tmp_path: Path, file: str) -> 
     assert recovered == {"EVENT": SPOOLED if file.startswith("journal") else None, "OTHER": None}
 
 
+def test_what_was_half_written_or_half_removed_is_swept(tmp_path: Path) -> None:
+    left = Left(tmp_path)
+    left.journal.write(CLAIM)
+    left.journal.note_process(CLAIM.key, {"pid": 2**22 + 1})
+    for name in (
+        "journal/.OTHER-1.json.01234567.tmp",
+        "journal/GONE-1.process",
+        "spool/.X-1.json.0.tmp",
+        "lost/.Y.0.tmp",
+    ):
+        (tmp_path / name).write_text("{")
+    assert left.recover() == [(CLAIM, None)]
+    kept = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert kept == ["journal/EVENT-2.json", "journal/EVENT-2.process"]
+
+
+def test_a_kill_while_a_claim_is_removed_leaves_what_finds_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    left = Left(tmp_path)
+    left.journal.write(CLAIM)
+    left.journal.note_process(CLAIM.key, {"pid": 2**22 + 1})
+    unlink = Path.unlink
+
+    def unlink_and_die(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        raise Killed
+
+    monkeypatch.setattr(Path, "unlink", unlink_and_die)
+    with pytest.raises(Killed):
+        left.journal.remove(CLAIM.key)
+    monkeypatch.undo()
+    assert left.recover() == [(CLAIM, None)]
+    left.journal.remove(CLAIM.key)
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
 def test_nothing_left_is_nothing_to_do(tmp_path: Path) -> None:
     assert Left(tmp_path).recover() == []

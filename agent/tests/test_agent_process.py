@@ -95,6 +95,19 @@ def test_after_kill_9_the_task_is_killed_and_handed_back_before_the_first_poll(
     assert held_files(one) == []
 
 
+def test_the_next_start_sweeps_what_was_half_written(hub: FakeHub, agent: Start) -> None:
+    one = agent()
+    hub.wait_call("poll")
+    one.kill()
+    half = [one.state / name for name in (".instance.json.01234567.tmp", "journal/.E-1.json.01234567.tmp")]
+    for path in half:
+        path.write_text("{")
+    polls = len(hub.of("poll"))
+    one.start()
+    hub.wait_call("poll", number=polls + 1)
+    assert [path for path in half if path.exists()] == []
+
+
 def test_each_start_names_the_instance_it_replaces(hub: FakeHub, agent: Start) -> None:
     one = agent()
     first = hub.wait_call("poll").said
