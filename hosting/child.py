@@ -39,6 +39,8 @@ class ChildSpec:
     env: Mapping[str, str]
     cwd: Path
     ready_url: str | None = None
+    stands_on: str | None = None
+    """The child whose crash ends this one too: what this one remembers of it may not be true any more."""
 
 
 def backoff(quick_deaths: int) -> float:
@@ -49,12 +51,16 @@ def backoff(quick_deaths: int) -> float:
 class Child:
     """A process that is kept running until `stop`."""
 
-    def __init__(self, spec: ChildSpec, log: ChildLog, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, spec: ChildSpec, log: ChildLog, changed: Callable[[], None], crashed: Callable[[str], None]
+    ) -> None:
+        """`changed` is called when a process comes or goes, `crashed`, with the name, when one goes by itself badly."""
         self.spec = spec
         self.deaths = 0
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._log = log
         self._changed = changed
+        self._crashed = crashed
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # between starting a process and being told to stop
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,6 +87,13 @@ class Child:
                 self._say(f"does not end within {grace:g} s and is killed", loud=True)
                 kill_tree(process.pid)
         self._thread.join()
+
+    def restart(self, why: str) -> None:
+        """Kill the process, if there is one; another is started in its place."""
+        with self._lock:
+            if self._process is not None:
+                self._say(f"is killed: {why}", loud=True)
+                _signal_group(self._process.pid, signal.SIGKILL)
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -112,10 +125,13 @@ class Child:
         # Wait without collecting it: as long as it is a zombie its process group cannot be anybody else's.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         _signal_group(process.pid, signal.SIGKILL)
-        status = process.wait()
-        self._process = None
+        with self._lock:  # who has the lock may signal a process that it sees
+            status = process.wait()
+            self._process = None
         reader.join(1.0)  # not longer: a stray descendant may hold the other end
         self._changed()
+        if status and not self._stopping.is_set():
+            self._crashed(self.spec.name)
         return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
     def _spawn(self) -> subprocess.Popen[bytes]:

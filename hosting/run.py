@@ -146,7 +146,9 @@ def start_hub(supervisor: Supervisor, place: Place, token: str, held: ExitStack)
         environ |= start_azurite(supervisor, place, held)
     command = [sys.executable, "-m", "hosting.host", "--app", str(ROOT), "--home", str(place.home / "host")]
     argv = [*command, "--port", str(place.port), "--grace", str(STOP_SECONDS)]
-    supervisor.start(ChildSpec("hub", argv, environ, ROOT, f"{place.url}/api/health"))
+    # Azurite writes to its disk every 5 s. Killed, it has forgotten the seconds since, and with them perhaps a table or
+    # the row that makes an hour's events be listed; a hub that remembers those would never make them anew.
+    supervisor.start(ChildSpec("hub", argv, environ, ROOT, f"{place.url}/api/health", stands_on="azurite"))
     supervisor.wait_ready("hub", READY_SECONDS)
 
 

@@ -62,7 +62,7 @@ class Supervisor:
             raise Stopped
         if spec.name in self._children:
             raise HostingError(f"there is a child named {spec.name} already")
-        child = self._children[spec.name] = Child(spec, self.log, self._changed)
+        child = self._children[spec.name] = Child(spec, self.log, self._changed, self._crashed)
         child.start()
 
     def wait_ready(self, name: str, timeout: float) -> None:
@@ -92,6 +92,11 @@ class Supervisor:
                 self._on_change(self.pids())
             except Exception as error:  # noqa: BLE001 - a child must not be lost because its pid cannot be told
                 self.log.write("run", f"WARNING the process ids cannot be passed on: {error!r}", loud=True)
+
+    def _crashed(self, name: str) -> None:
+        for child in list(self._children.values()):
+            if child.spec.stands_on == name:
+                child.restart(f"{name} has crashed, and may have forgotten what {child.spec.name} remembers of it")
 
     def handle_signals(self) -> None:
         """Let SIGINT and SIGTERM end `wait` and `wait_ready`, instead of this process."""

@@ -117,6 +117,29 @@ def test_a_child_that_dies_again_and_again_is_not_waited_for(watched: Watched) -
         watched.supervisor.wait_ready("bad", PATIENCE_SECONDS)
 
 
+def test_a_crash_ends_who_stands_on_it_and_both_are_started_again(watched: Watched) -> None:
+    watched.shell("store", FOREVER)
+    standing = ChildSpec("hub", ("sh", "-c", FOREVER), ENV, watched.folder, stands_on="store")
+    watched.supervisor.start(standing)
+    watched.shell("bystander", FOREVER)
+    first = watched.next_pids(lambda pids: len(pids) == 3)
+    os.kill(first["store"], signal.SIGKILL)
+    second = watched.next_pids(lambda pids: len(pids) == 3 and not {pids["store"], pids["hub"]} & set(first.values()))
+    assert second["bystander"] == first["bystander"]
+    assert "hub is killed: store has crashed, and may have forgotten what hub remembers of it" in watched.log()
+
+
+def test_an_orderly_end_ends_nobody_else(watched: Watched) -> None:
+    watched.shell("store", f"trap 'exit 0' TERM; echo ready; {FOREVER}")
+    watched.log_line("ready")
+    watched.supervisor.start(ChildSpec("hub", ("sh", "-c", FOREVER), ENV, watched.folder, stands_on="store"))
+    first = watched.next_pids(lambda pids: len(pids) == 2)
+    os.kill(first["store"], signal.SIGTERM)
+    second = watched.next_pids(lambda pids: pids.get("store", first["store"]) != first["store"])
+    assert second["hub"] == first["hub"]
+    assert "hub is killed" not in watched.log()
+
+
 def test_a_program_that_does_not_exist_says_so(watched: Watched) -> None:
     watched.supervisor.start(ChildSpec("none", ("no-such-program",), ENV, watched.folder, NOWHERE))
     with pytest.raises(DidNotStart, match="cannot start no-such-program: No such file"):
