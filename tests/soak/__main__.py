@@ -11,13 +11,16 @@ import sys
 import time
 from pathlib import Path
 
-from tests.soak import modules, simulation, size
+from tests.soak import forgetting, kills, kills_azurite, modules, simulation, size
 from tests.soak.runs import Figures, LongRun, Violation
 
 RUNS = (
-    LongRun("simulation", 1, simulation.run),
-    LongRun("modules", 1, modules.run),
-    LongRun("size", 1, size.run),
+    LongRun("simulation", 4, simulation.run),
+    LongRun("kills", 2, kills.run),
+    LongRun("kills-azurite", 2, kills_azurite.run),
+    LongRun("azurite-killed", 1, forgetting.run),
+    LongRun("modules", 2, modules.run),
+    LongRun("size", 2, size.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 
