@@ -24,7 +24,7 @@ test: .venv/.development node_modules/.installed ## lint, types, and every test,
 
 .PHONY: soak
 soak: .venv/.development node_modules/.installed ## the long runs (SEED=1 SECONDS_TO_RUN=600 ONLY=simulation)
-	@$(BIN)/python -m tests.soak --seed $(SEED) --seconds $(SECONDS_TO_RUN) $(if $(ONLY),--only $(ONLY))
+	@PYTHONPATH=.:agent $(BIN)/python -m tests.soak --seed $(SEED) --seconds $(SECONDS_TO_RUN) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench
 bench: .venv/.development ## latency, throughput and storage operations, beside the raw storage floor

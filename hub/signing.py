@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     STATUS = "webhook status"
     CURSOR = "list cursor"
     SECRETS = "secret values"
+    CREDENTIAL = "sink credential"
 
 
 class BadSignature(Invalid):
@@ -73,6 +74,10 @@ class Signer:
         """A token that carries this content in clear."""
         head = f"{self._current}.{_encode(content)}"
         return f"{head}.{_encode(self._mac(self._current, head))}"
+
+    def mac(self, content: bytes) -> str:
+        """256 bits that nobody without the key can compute, the same each time for the same content: 43 characters."""
+        return _encode(hmac.digest(self._keys[self._current], content, "sha256"))
 
     def read(self, token: str) -> bytes:
         """The content of a token. Raises `BadSignature`."""

@@ -48,6 +48,8 @@ class Enrol(_Said):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$")]
     version: Annotated[str, Field(max_length=50)]
     platform: Annotated[str, Field(max_length=200)] = ""
+    nonce: Annotated[str, Field(min_length=32, max_length=64)] | None = None
+    """Random, known to this agent alone, and kept until it is answered: the same call again gets the same answer."""
 
 
 class Enrolled(_Told):

@@ -321,5 +321,12 @@ def _administration(
         sinks=Sinks(newest, write),
         identity=Identity(configuration.credentials, news, clock, options.first_admin_token_sha256),
         tokens=Tokens(newest, write, clock, new_secret),
-        enrolments=Enrolments(newest, write, clock, new_secret, lambda: f"{randomness() & (1 << 48) - 1:012x}"),
+        enrolments=Enrolments(
+            newest,
+            write,
+            clock,
+            new_secret,
+            lambda: f"{randomness() & (1 << 48) - 1:012x}",
+            options.signer(Purpose.CREDENTIAL).mac,
+        ),
     )

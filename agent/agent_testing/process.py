@@ -23,13 +23,20 @@ class AgentProcess:
     """
 
     def __init__(
-        self, hub: str, folder: Path, modules: Path, *options: str, command: str = "run", under: Sequence[str] = ()
+        self,
+        hub: str,
+        folder: Path,
+        modules: Path,
+        *options: str,
+        command: str = "run",
+        token: str = "t" * 43,
+        under: Sequence[str] = (),
     ) -> None:
         self.state = folder / "state"
         self._log_file = folder / "agent.log"
         self._arguments = [
             *under, sys.executable, "-m", "nexomatic_agent", command,
-            "--hub", hub, "--state", str(self.state), "--modules", str(modules), "--token", "t" * 43, *options,
+            "--hub", hub, "--state", str(self.state), "--modules", str(modules), "--token", token, *options,
         ]  # fmt: skip
         self._process: Optional[subprocess.Popen[bytes]] = None
 

@@ -74,6 +74,7 @@ class Agent:
             self._instance,
             HubWatch("poll", time.monotonic),
             self._random.random,
+            time.monotonic,
         )
 
     def _make_tools(self, runner: Runner) -> Tools:
@@ -134,12 +135,13 @@ class Agent:
 
     # --- what happens to it
 
-    def _take(self, task: Any) -> None:
+    def _take(self, task: Any) -> bool:
+        """Take on what the hub handed out. Whether it is something new."""
         try:
             attempt = read_attempt(task)
         except BadAttempt as error:
             log.error("the hub handed out a task that cannot be read; its lease will expire: %s", error)
-            return
+            return False
         claim = Claim(
             attempt.event_id,
             attempt.attempt,
@@ -162,12 +164,13 @@ class Agent:
             older.cancel_heard()  # another attempt of the same event: the hub will say that the older one is over
         if not self._holdings.add(holding):
             log.warning("%s: handed out again while it is in hand", claim.key)
-            return
+            return False
         log.info("%s: taken: %s, %s %s", claim.key, attempt.event_type, attempt.runtime, attempt.module)
         if self._draining:
             holding.hand_back()
         else:
             holding.begin()
+        return True
 
     def _resume(self, claim: Claim, spooled: Optional[Spooled]) -> None:
         token = spooled.token if spooled is not None else claim.token

@@ -1,4 +1,8 @@
-"""What the hub answered, sorted by what the agent can do about it."""
+"""What the hub answered, sorted by what the agent can do about it.
+
+Between hub and agent stand others who answer in the hub's place: captive portals, gateways, firewalls. What they say is
+no answer, whatever its status: a refusal costs a task or its result, so only the hub's own is believed.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,26 @@ from typing import Any, Optional
 LEASE_REASONS = ("superseded", "cancelled", "timed-out")
 HOLD_HEADER = "nexomatic-hold"
 PAUSE_HEADER = "nexomatic-pause"
+PROBLEM = "application/problem+json"
+"""How the hub says no. A refusal of any other kind is somebody else's."""
+SMALL_BYTES = 64 * 1024
+"""Whoever finds a call of so little too large does not know what it says."""
 LONGEST_HOLD_SECONDS = 300.0
 LONGEST_PAUSE_SECONDS = 3600.0
 
 
 class HubError(Exception):
-    """A call to the hub did not succeed."""
+    """A call to the hub did not succeed. `kind` is short and the same for all failures of one sort."""
+
+    def __init__(self, message: str, kind: Optional[str] = None, retry_after: Optional[float] = None) -> None:
+        super().__init__(message)
+        self.kind = kind or type(self).__name__
+        self.retry_after = retry_after
+        """Seconds that whoever answered asked for."""
 
 
 class Transient(HubError):
     """No usable answer: the call may or may not have taken effect, and may be repeated."""
-
-    def __init__(self, message: str, retry_after: Optional[float] = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class Refused(HubError):
@@ -35,7 +45,7 @@ class LeaseOver(HubError):
     """The lease this call was made under is over: `superseded`, `cancelled` or `timed-out`."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the lease is over: {reason}")
+        super().__init__(f"the lease is over: {reason}", "409")
         self.reason = reason
 
 
@@ -51,28 +61,49 @@ class Steering:
     pause: float
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
-    """The document of a successful answer, empty for 204. Raises Transient, Refused, LeaseOver, Unauthorised."""
+def read_answer(status: int, headers: Mapping[str, str], body: bytes, sent_bytes: int) -> Mapping[str, Any]:
+    """The document of a successful answer, empty for 204. Raises Transient, Refused, LeaseOver, Unauthorised.
+
+    Whether a document is the one that was asked for is for the caller to see: a portal may speak JSON too. `sent_bytes`
+    is the size of the call.
+    """
     if status == 204:
         return {}
     document = _document(body)
-    if document is None:
-        # Not the hub's words, whatever the status says: a proxy's page, a half-started host.
-        raise Transient(f"status {status} with a body that is not the hub's", _retry_after(headers))
-    if status in (200, 201):
+    if status in (200, 201) and document is not None:
         return document
+    if 300 <= status < 400:
+        raise Transient(f"the hub's address leads on to {_without_query(headers.get('Location'))}", "redirect")
+    if document is None or not _is_problem(headers):
+        raise _from_somebody_else(status, headers, sent_bytes)
     raise _error(status, headers, document)
 
 
+def _from_somebody_else(status: int, headers: Mapping[str, str], sent_bytes: int) -> HubError:
+    """A proxy's page, a gateway's JSON, a half-started host. What is too large for them never reaches the hub."""
+    if status == 413 and sent_bytes > SMALL_BYTES:
+        return Refused(f"413 something between this agent and the hub does not let {sent_bytes} bytes through", "413")
+    return Transient(f"status {status} with a body that is not the hub's", f"foreign {status}", _retry_after(headers))
+
+
 def _error(status: int, headers: Mapping[str, str], problem: Mapping[str, Any]) -> HubError:
-    words = _words(status, problem)
+    words, kind = _words(status, problem), str(status)
     if status == 409 and problem.get("reason") in LEASE_REASONS:
         return LeaseOver(problem["reason"])
     if status in (401, 403, 409):
-        return Unauthorised(words)
+        return Unauthorised(words, kind, _retry_after(headers))
     if 400 <= status < 500 and status not in (408, 425, 429):
-        return Refused(words)
-    return Transient(words, _retry_after(headers))
+        return Refused(words, kind)
+    return Transient(words, kind, _retry_after(headers))
+
+
+def _is_problem(headers: Mapping[str, str]) -> bool:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() == PROBLEM
+
+
+def _without_query(location: Optional[str]) -> str:
+    """An address for the log. Login pages put tickets behind the question mark."""
+    return (location or "nowhere").partition("?")[0].partition("#")[0][:200]
 
 
 def _document(body: bytes) -> Optional[Mapping[str, Any]]:

@@ -21,8 +21,8 @@ class Capabilities:
         self._current: dict[str, Any] = {}
         self._told: Optional[dict[str, Any]] = None
 
-    def news(self) -> Optional[dict[str, Any]]:
-        """What the hub does not know yet; None if it knows all."""
+    def news(self, everything: bool = False) -> Optional[dict[str, Any]]:
+        """What the hub does not know yet; None if it knows all, unless everything is to be said again."""
         stamps = [_changed_at(folder) for folder in self._folders]
         if stamps != self._seen:
             self._current = {
@@ -32,7 +32,7 @@ class Capabilities:
                 "bundles": [],
             }
             self._seen = stamps  # last: the poll of a draining agent asks too, on another thread
-        return None if self._current == self._told else self._current
+        return self._current if everything or self._current != self._told else None
 
     def heard(self, news: Optional[dict[str, Any]]) -> None:
         """The hub has answered a poll that said this."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from nexomatic_agent.answers import Steering, Transient, read_answer, read_steering
+from nexomatic_agent.answers import HOLD_HEADER, Steering, Transient, read_answer, read_steering
 from nexomatic_agent.happenings import Renewed
 from nexomatic_agent.intents import TaskResult
 from nexomatic_agent.slim_requests import requests
@@ -17,10 +17,19 @@ from nexomatic_agent.transport import HeldSocket, Line
 from nexomatic_agent.version import VERSION
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 20.0
+CALL_SECONDS = 20.0
 """A call that is not held is answered in a second or two; the hub itself gives up on its storage before this."""
 HOLD_MARGIN_SECONDS = 15.0
 """A held poll is answered so much later than its hold at most."""
+
+
+def patience(lease_seconds: float) -> float:
+    """How long the answer to a call under a lease is waited for.
+
+    A call that stalls must leave time for another before the event can be given away. The first is made when a third
+    of the lease is over; an event changes hands when the lease, a margin and one third more are.
+    """
+    return min(CALL_SECONDS, lease_seconds * 2 / 3)
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,12 @@ class Client:
         self._calls = Line(hub, credential, context, connections)
         self._polls = Line(hub, credential, context, 1, self._held)
 
-    def enrol(self, token: str, name: str) -> Mapping[str, Any]:
-        """Exchange an enrolment token for `{sink, sink_type, credential}`."""
-        said = {"token": token, "name": name, "version": VERSION, "platform": sys.platform}
-        document, _ = self._post(self._calls, "/agent/enroll", said, READ_SECONDS)
+    def enrol(self, token: str, name: str, nonce: str) -> Mapping[str, Any]:
+        """Exchange an enrolment token for `{sink, sink_type, credential}`; with the same nonce, for the same."""
+        said = {"token": token, "name": name, "version": VERSION, "platform": sys.platform, "nonce": nonce}
+        document, _ = self._post(self._calls, "/agent/enroll", said, CALL_SECONDS)
         if not all(isinstance(document.get(key), str) for key in ("sink", "sink_type", "credential")):
-            raise Transient("the answer to the enrolment names no sink")
+            raise _not_the_hubs("the answer to the enrolment names no sink")
         return document
 
     def poll(self, said: Mapping[str, Any], steering: Steering, let_go: Callable[[], bool]) -> PollAnswer:
@@ -71,51 +80,68 @@ class Client:
         """
         self._held.cut()
 
-    def secrets(self, event_id: str, token: str) -> Mapping[str, str]:
+    def secrets(self, event_id: str, token: str, seconds: float = CALL_SECONDS) -> Mapping[str, str]:
         """The values of the task's secrets, by name. They are in no exception, whatever the answer looks like."""
-        document, _ = self._post(self._calls, f"/agent/events/{event_id}/secrets", {"token": token}, READ_SECONDS)
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/secrets", {"token": token}, seconds)
         found = document.get("secrets")
         if not isinstance(found, list) or not all(_is_secret(one) for one in found):
-            raise Transient("the answer holds no secrets")
+            raise _not_the_hubs("the answer holds no secrets")
         return {one["name"]: one["value"] for one in found}
 
-    def renew(self, event_id: str, token: str) -> Renewed:
-        """Renew a lease."""
-        document, _ = self._post(self._calls, f"/agent/events/{event_id}/renew", {"token": token}, READ_SECONDS)
+    def renew(self, event_id: str, token: str, seconds: float = CALL_SECONDS) -> Renewed:
+        """Renew a lease. The answer is waited for so long."""
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/renew", {"token": token}, seconds)
         return _renewed(document)
 
-    def logs(self, event_id: str, token: str, chunk: Mapping[str, Any], renew: bool) -> Renewed:
+    def logs(
+        self, event_id: str, token: str, chunk: Mapping[str, Any], renew: bool, seconds: float = CALL_SECONDS
+    ) -> Renewed:
         """Store a chunk of log, and renew the lease with it if asked."""
         said = {"token": token, "chunk": chunk, "renew": renew}
-        document, _ = self._post(self._calls, f"/agent/events/{event_id}/logs", said, READ_SECONDS)
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/logs", said, seconds)
         return _renewed(document)
 
-    def result(self, event_id: str, token: str, result: TaskResult, logs: Sequence[Mapping[str, Any]]) -> None:
+    def result(
+        self,
+        event_id: str,
+        token: str,
+        result: TaskResult,
+        logs: Sequence[Mapping[str, Any]],
+        seconds: float = CALL_SECONDS,
+    ) -> None:
         """Report how an attempt ended, with what is left of its log."""
         said = {"token": token, **vars(result), "logs": list(logs)}
-        self._post(self._calls, f"/agent/events/{event_id}/result", said, READ_SECONDS)
+        document, _ = self._post(self._calls, f"/agent/events/{event_id}/result", said, seconds)
+        if document.get("recorded") is not True:
+            raise _not_the_hubs("the answer to the result does not say that it is recorded")
 
     def _post(
-        self, line: Line, path: str, said: Mapping[str, Any], read_seconds: float
+        self, line: Line, path: str, said: Mapping[str, Any], seconds: float
     ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         # Not as escapes, which would make six bytes of two or three: the hub counts bytes. A half surrogate pair, which
         # only a name from the hub itself could hold, becomes a question mark.
         text = json.dumps(said, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         body = text.encode("utf-8", "replace")
         try:
-            answer = line.post(path, body, CONNECT_SECONDS, read_seconds)
+            answer = line.post(path, body, CONNECT_SECONDS, seconds)
         except (requests.RequestException, OSError) as error:
-            raise Transient(_in_short(error)) from error
-        if 300 <= answer.status_code < 400:  # to follow it would repeat the call elsewhere as a GET
-            raise Transient(f"the hub's address leads on to {answer.headers.get('Location', 'nowhere')[:200]}")
-        return read_answer(answer.status_code, answer.headers, answer.content), answer.headers
+            # What broke this connection may have broken those that wait beside it (a firewall that was restarted, an
+            # address that changed): each would cost a time-out of its own before a new one is made.
+            line.forget()
+            reason = _innermost(error)
+            raise Transient(f"{type(reason).__name__}: {reason}"[:300], type(reason).__name__) from error
+        return read_answer(answer.status_code, answer.headers, answer.content, len(body)), answer.headers
 
 
 def _poll_answer(document: Mapping[str, Any], headers: Mapping[str, str], before: Steering) -> PollAnswer:
     tasks, commands = document.get("tasks"), document.get("commands")
-    cancels = [one for one in commands if isinstance(one, dict)] if isinstance(commands, list) else []
+    if not (isinstance(tasks, list) and isinstance(commands, list)):
+        if document or HOLD_HEADER not in headers:
+            raise _not_the_hubs("the answer to the poll is not the hub's")
+        tasks, commands = [], []  # 204
+    cancels = [one for one in commands if isinstance(one, dict)]
     return PollAnswer(
-        tasks if isinstance(tasks, list) else (),
+        tasks,
         [str(one.get("event_id")) for one in cancels if one.get("command") == "cancel"],
         read_steering(document, headers, before),
     )
@@ -124,7 +150,7 @@ def _poll_answer(document: Mapping[str, Any], headers: Mapping[str, str], before
 def _renewed(document: Mapping[str, Any]) -> Renewed:
     token, seconds = document.get("token"), document.get("lease_seconds")
     if not isinstance(token, str) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
-        raise Transient("the answer holds no lease")
+        raise _not_the_hubs("the answer holds no lease")
     return Renewed(token, float(seconds), document.get("watched") is True)
 
 
@@ -132,11 +158,16 @@ def _is_secret(one: Any) -> bool:
     return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("value"), str)
 
 
-def _in_short(error: Exception) -> str:
-    """The innermost reason, without the address and the object names that `requests` wraps around it."""
+def _not_the_hubs(words: str) -> Transient:
+    """A success, but of somebody else: nothing is known of what became of the call."""
+    return Transient(words, "foreign")
+
+
+def _innermost(error: Exception) -> BaseException:
+    """The reason itself, without the address and the object names that `requests` wraps around it."""
     reason: BaseException = error
     while (inner := getattr(reason, "reason", None) or reason.__cause__ or reason.__context__) is not None:
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    return f"{type(reason).__name__}: {reason}"[:300]
+    return reason

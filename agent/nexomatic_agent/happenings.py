@@ -44,9 +44,10 @@ class ChunkStored:
 
 @dataclass(frozen=True)
 class CallFailed:
-    """This call got no usable answer: it may or may not have taken effect."""
+    """This call got no usable answer: it may or may not have taken effect. `retry_after`: seconds asked for."""
 
     call: Call
+    retry_after: Optional[float] = None
 
 
 @dataclass(frozen=True)

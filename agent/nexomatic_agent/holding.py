@@ -18,6 +18,7 @@ from nexomatic_agent import intents as asked
 from nexomatic_agent.answers import HubError, LeaseOver, Refused
 from nexomatic_agent.attempt import Attempt
 from nexomatic_agent.attempt_log import AttemptLog
+from nexomatic_agent.client import patience
 from nexomatic_agent.files import UnreadableDocument
 from nexomatic_agent.journal import Claim
 from nexomatic_agent.masking import Masker
@@ -59,6 +60,7 @@ class Holding:
         self._armed: Optional[float] = None
         self._at_work = 1
         """The machine, and the child's thread once there is one."""
+        self._refused: dict[asked.Call, str] = {}
         self._settled = threading.Event()
 
     # --- what others tell it
@@ -75,7 +77,7 @@ class Holding:
             except (UnreadableDocument, KeyError, TypeError, OSError) as error:
                 log.error("%s: the rest of the spooled log cannot be read: %s", self.claim.key, error)
         result = spooled.result if spooled is not None else None
-        self._feed(lambda _: self._machine.resume(result, self.claim.started, self._log.pending_bytes))
+        self._feed(lambda now: self._machine.resume(result, self.claim.started, self._log.pending_bytes, now))
 
     def cancel_heard(self) -> None:
         """A poll's answer said that the event was cancelled."""
@@ -162,12 +164,12 @@ class Holding:
         if intent.lost is not None:
             log.warning("%s: the hub did not take the result: %s", key, intent.lost)
             if intent.result is not None:
-                with _complaining("keep the lost result of", key):
-                    tools.spool.keep_aside(key, intent.lost, intent.result)
+                self._keep_aside(asked.KeepAside(intent.lost, intent.result))
         with _complaining("remove the files of", key):
             tools.journal.remove(key)
             tools.spool.remove(key)
         self._secrets = {}
+        tools.watch.succeeded(*map(self._name, asked.Call))
         self._leave()
 
     def _leave(self) -> None:
@@ -178,6 +180,10 @@ class Holding:
         if settled:
             self._settled.set()
             self._tools.settled(self)
+
+    def _keep_aside(self, intent: asked.KeepAside) -> None:
+        with _complaining("keep the result the hub did not take, of", self.claim.key):
+            self._tools.spool.keep_aside(self.claim.key, intent.why, intent.result)
 
     # --- intents: the child
 
@@ -245,11 +251,12 @@ class Holding:
     # --- intents: calls
 
     def _fetch_secrets(self, intent: asked.FetchSecrets) -> None:
-        self._call(asked.Call.SECRETS, lambda: self._take_secrets(intent.token))
+        seconds = self._patience()
+        self._call(asked.Call.SECRETS, lambda: self._take_secrets(intent.token, seconds))
 
-    def _take_secrets(self, token: str) -> object:
+    def _take_secrets(self, token: str, seconds: float) -> object:
         assert self._attempt is not None
-        values = self._tools.client.secrets(self.claim.event_id, token)
+        values = self._tools.client.secrets(self.claim.event_id, token, seconds)
         missing = sorted(set(self._attempt.secrets.values()) - values.keys())
         if missing:
             raise Refused(f"the hub's answer does not hold the secrets {', '.join(missing)}")
@@ -259,30 +266,36 @@ class Holding:
         return told.SecretsFetched()
 
     def _send_renewal(self, intent: asked.SendRenewal) -> None:
-        event_id, client = self.claim.event_id, self._tools.client
-        self._call(asked.Call.RENEW, lambda: client.renew(event_id, intent.token))
+        event_id, client, seconds = self.claim.event_id, self._tools.client, self._patience()
+        self._call(asked.Call.RENEW, lambda: client.renew(event_id, intent.token, seconds))
 
     def _send_chunk(self, intent: asked.SendChunk) -> None:
-        self._call(asked.Call.CHUNK, lambda: self._chunk(intent))
+        seconds = self._patience()
+        self._call(asked.Call.CHUNK, lambda: self._chunk(intent, seconds))
 
-    def _chunk(self, intent: asked.SendChunk) -> object:
+    def _chunk(self, intent: asked.SendChunk, seconds: float) -> object:
         event_id, client, chunk = self.claim.event_id, self._tools.client, self._log.chunk()
         if chunk is None:
             # Lines counted as waiting went with the chunk before; only the lease may still want something.
-            renewed = client.renew(event_id, intent.token) if intent.renew else None
+            renewed = client.renew(event_id, intent.token, seconds) if intent.renew else None
             return told.ChunkStored(0, renewed)
-        leased = client.logs(event_id, intent.token, chunk, intent.renew)
+        leased = client.logs(event_id, intent.token, chunk, intent.renew, seconds)
         self._log.stored()
         return told.ChunkStored(self._log.pending_bytes, leased if intent.renew else None)
 
     def _send_report(self, intent: asked.SendReport) -> None:
+        seconds = self._patience()
+
         def send() -> object:
             # More than may ride waits only when the lease was refused on the way: then the hub has it, or wants none.
             logs = list(islice(self._log.rest(), RIDING_CHUNKS))
-            self._tools.client.result(self.claim.event_id, intent.token, intent.result, logs)
+            self._tools.client.result(self.claim.event_id, intent.token, intent.result, logs, seconds)
             return told.Recorded()
 
         self._call(asked.Call.REPORT, send)
+
+    def _patience(self) -> float:
+        return patience(self._machine.lease_seconds)
 
     def _call(self, call: asked.Call, send: Callable[[], object]) -> None:
         self._tools.crew.submit(lambda: self._tell(self._answer_to(call, send)))
@@ -292,23 +305,35 @@ class Holding:
         try:
             answer = send()
         except LeaseOver as error:
-            watch.succeeded()
+            watch.succeeded(self._name(call))
             return told.LeaseRefused(call, error.reason)
         except Refused as error:
-            watch.succeeded()
-            log.warning("%s: the hub refused the %s: %s", self.claim.key, call.value, error)
-            if call is asked.Call.CHUNK:
-                self._log.refused(str(error))
-            return told.CallRefused(call, str(error), self._log.pending_bytes)
+            watch.succeeded(self._name(call))
+            return self._refusal(call, str(error))
         except HubError as error:
-            watch.failed(str(error))
-            return told.CallFailed(call)
+            watch.failed(error, self._name(call))
+            if self._settled.is_set():  # a renewal beside the report: nobody will make it again
+                watch.succeeded(self._name(call))
+            return told.CallFailed(call, error.retry_after)
         except Exception:
             # Unanswered, the machine would wait for ever.
             log.exception("%s: the agent failed to make the call %s", self.claim.key, call.value)
             return told.CallFailed(call)
-        watch.succeeded()
+        renewed = isinstance(answer, told.ChunkStored) and answer.renewed is not None
+        watch.succeeded(self._name(call), *([self._name(asked.Call.RENEW)] if renewed else ()))
         return answer
+
+    def _refusal(self, call: asked.Call, words: str) -> told.CallRefused:
+        """Said once: a renewal that the hub refuses is tried as long as the task runs."""
+        new, self._refused[call] = self._refused.get(call) != words, words
+        (log.warning if new else log.debug)("%s: the hub refused the %s: %s", self.claim.key, call.value, words)
+        if call is asked.Call.CHUNK:
+            self._log.refused(words)
+        return told.CallRefused(call, words, self._log.pending_bytes)
+
+    def _name(self, call: asked.Call) -> str:
+        """Of this call, among those of all tasks."""
+        return f"{self.claim.key} {call.value}"
 
 
 def _later(tools: Tools, seconds: float, callback: Callable[[], None]) -> None:
@@ -340,5 +365,6 @@ _CARRY_OUT: Mapping[type, Callable[[Holding, Any], None]] = {
     asked.StopChild: Holding._stop_child,
     asked.WriteSpool: Holding._write_spool,
     asked.SendReport: Holding._send_report,
+    asked.KeepAside: Holding._keep_aside,
     asked.Forget: Holding._forget,
 }

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 
 class Call(Enum):
-    """The one call to the hub that may be in flight for a task."""
+    """The calls to the hub about a task. At most one of the last two is in flight, and a renewal of its own beside."""
 
     SECRETS = "secrets"
     RENEW = "renew"
@@ -87,6 +87,14 @@ class SendReport:
     """Report the result, with what is left of the log."""
 
     token: str
+    result: TaskResult
+
+
+@dataclass(frozen=True)
+class KeepAside:
+    """Keep a result that the hub will not take, for people to look at."""
+
+    why: str
     result: TaskResult
 
 

@@ -19,12 +19,20 @@ log = logging.getLogger(__name__)
 
 FULL_SECONDS = 5.0
 """An agent without a free slot waits so long for one before it polls with none, for its presence and for cancels."""
-REFUSED_SECONDS = 60.0
-"""Between polls while the hub does not know the credential, or will not take what the agent says."""
+FIRST_REFUSED_SECONDS, REFUSED_SECONDS = 5.0, 60.0
+"""Between polls while the hub does not know the credential, or will not take what the agent says: the first wait, which
+doubles, and the longest."""
 LEAST_PAUSE_SECONDS = 0.5
 """Between polls that found nothing, under a hub that neither holds them nor asks for a pause."""
+LONGEST_IDLE_SECONDS = 5.0
+"""What that pause grows to while polls come back at once that were to be held: somebody between answers for the hub, or
+delivers each poll twice, and the newer one retires the older."""
+INTRODUCTION_SECONDS = 5.0
+"""A poll that says what this sink can do is not held: it is answered within so long."""
 FIRST_STEERING = Steering(hold=60.0, pause=0.0)
-"""Before the hub has said anything: a first poll may be held so long."""
+"""Before the hub has said anything."""
+MISTAKE_SECONDS = 60.0
+"""After a poll that failed in a way nobody expected."""
 
 
 class Slots(Protocol):
@@ -47,7 +55,7 @@ class Hub(Protocol):
 class News(Protocol):
     """What the hub is to know of the sink's abilities."""
 
-    def news(self) -> Optional[dict[str, Any]]: ...
+    def news(self, everything: bool = False) -> Optional[dict[str, Any]]: ...
 
     def heard(self, news: Optional[dict[str, Any]]) -> None: ...
 
@@ -56,8 +64,8 @@ class News(Protocol):
 class Receiver:
     """Where a poll's answer goes."""
 
-    take: Callable[[Any], None]
-    """One task, as the hub wrote it."""
+    take: Callable[[Any], bool]
+    """One task, as the hub wrote it. Whether it is a new one."""
     cancelled: Callable[[str], None]
     """The id of a cancelled event."""
     answered: Callable[[], None]
@@ -65,11 +73,15 @@ class Receiver:
 
 
 class Polling:
-    """Polls until it is stopped. `step` is one poll; `draw` answers a number from 0 to 1."""
+    """Polls until it is stopped. `step` is one poll; `draw` answers a number from 0 to 1.
+
+    The first poll, and each that follows one that failed, introduces this sink: it says all that the sink can do, and
+    is answered at once. So the agent knows quickly that the hub is there (again), and the hub that the sink is.
+    """
 
     def __init__(
         self, hub: Hub, slots: Slots, capabilities: News, receiver: Receiver, instance: Instance,
-        watch: HubWatch, draw: Callable[[], float],
+        watch: HubWatch, draw: Callable[[], float], clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self._hub = hub
         self._slots = slots
@@ -78,13 +90,19 @@ class Polling:
         self._instance = instance
         self._watch = watch
         self._draw = draw
+        self._clock = clock
         self._backoff = Backoff(draw)
+        self._refusals = Backoff(draw, FIRST_REFUSED_SECONDS, REFUSED_SECONDS)
+        self._idle = Backoff(draw, LEAST_PAUSE_SECONDS, LONGEST_IDLE_SECONDS)
         self._steering = FIRST_STEERING
+        self._introduce = True
+        self._failing = False
         self._answered = False
         self._draining = False
         self._stopped = False
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._told_to_stop = threading.Event()
         self._held_with: Optional[int] = None
         """The slots that the poll now at the hub offered."""
         self._let_go = False
@@ -116,6 +134,7 @@ class Polling:
     def stop(self) -> None:
         """Let `run` return, after the poll that is held now."""
         self._stopped = True
+        self._told_to_stop.set()
         self._wake.set()
 
     # --- the loop
@@ -128,9 +147,11 @@ class Polling:
             except Exception:
                 # Without polls the agent would look alive and do nothing.
                 log.exception("a poll failed in a way nobody expected")
-                wait = REFUSED_SECONDS
+                wait, self._failing = MISTAKE_SECONDS, True
             if wait > 0:
-                self._wake.wait(wait)
+                # A task that ends cuts a pause short, but not a wait because of failures: with many tasks that end,
+                # there would be no back-off left.
+                (self._told_to_stop if self._failing else self._wake).wait(wait)
 
     def step(self) -> float:
         """Poll once. Seconds to wait before the next, unless a task ends before."""
@@ -140,8 +161,9 @@ class Polling:
         said = self.said()
         if not self._may_poll(said["slots"]):
             return 0.0
+        began = self._clock()
         try:
-            answer = self._hub.poll(said, self._steering, lambda: self._let_go)
+            answer = self._hub.poll(said, self._expected(), lambda: self._let_go)
         except HubError as error:
             return self._failed(error)
         finally:
@@ -149,7 +171,9 @@ class Polling:
                 self._held_with = None
                 if self._draining:
                     self._quiet.set()
-        return self._succeeded(answer, said.get("capabilities"))
+        early = "capabilities" not in said and self._clock() - began < self._steering.hold / 2
+        self._capabilities.heard(said.get("capabilities"))
+        return self._succeeded(answer, early)
 
     def said(self) -> dict[str, Any]:
         """What a poll says now."""
@@ -162,7 +186,7 @@ class Polling:
         }
         if self._instance.replaces is not None:
             said["replaces"] = self._instance.replaces
-        news = self._capabilities.news()
+        news = self._capabilities.news(everything=self._introduce)
         return said if news is None else {**said, "capabilities": news}
 
     def _may_poll(self, slots: int) -> bool:
@@ -174,25 +198,39 @@ class Polling:
             self._held_with = slots
             return True
 
-    def _succeeded(self, answer: PollAnswer, news: Optional[dict[str, Any]]) -> float:
+    def _expected(self) -> Steering:
+        """How long this poll may be held."""
+        if not self._introduce:
+            return self._steering
+        return Steering(min(self._steering.hold, INTRODUCTION_SECONDS), self._steering.pause)
+
+    def _succeeded(self, answer: PollAnswer, early: bool) -> float:
+        """`early`: it came long before the hub had to answer."""
+        self._failing = self._introduce = False
         self._watch.succeeded()
         self._backoff.succeeded()
-        self._capabilities.heard(news)
+        self._refusals.succeeded()
         self._steering = answer.steering
         if not self._answered:
             self._answered = True
             self._receiver.answered()
         for event_id in answer.cancelled:
             self._receiver.cancelled(event_id)
-        for task in answer.tasks:
-            self._receiver.take(task)
-        idle = not answer.tasks and not answer.cancelled and answer.steering.hold == 0
-        return max(answer.steering.pause, LEAST_PAUSE_SECONDS if idle else 0.0) * (0.8 + 0.4 * self._draw())
+        taken = [self._receiver.take(task) for task in answer.tasks]
+        return self._pause(worth_it=any(taken) or bool(answer.cancelled), early=early)
+
+    def _pause(self, worth_it: bool, early: bool) -> float:
+        jitter = 0.8 + 0.4 * self._draw()
+        if early and not worth_it:
+            return max(self._steering.pause * jitter, self._idle.failed())
+        self._idle.succeeded()
+        least = LEAST_PAUSE_SECONDS if self._steering.hold == 0 and not worth_it else 0.0
+        return max(self._steering.pause, least) * jitter
 
     def _failed(self, error: HubError) -> float:
         if self._let_go:
             return 0.0
-        self._watch.failed(str(error))
-        if isinstance(error, Transient):
-            return self._backoff.failed(error.retry_after)
-        return REFUSED_SECONDS * (0.75 + self._draw() / 4)
+        self._failing = self._introduce = True
+        self._watch.failed(error)
+        backoff = self._backoff if isinstance(error, Transient) else self._refusals
+        return backoff.failed(error.retry_after)

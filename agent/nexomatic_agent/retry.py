@@ -22,11 +22,14 @@ class Backoff:
     _failures: int = field(default=0, init=False)
 
     def failed(self, asked_seconds: Optional[float] = None) -> float:
-        """Count one failure; seconds to wait before the next try, at least what the far end asked for."""
+        """Count one failure; seconds to wait before the next try, at least what the far end asked for.
+
+        It asks many at once, so that wait is lengthened by up to a quarter.
+        """
         wait = min(self.most_seconds, self.first_seconds * 2.0 ** min(self._failures, 16))
         self._failures += 1
         wait *= 0.75 + self.draw() / 4
-        return max(wait, min(asked_seconds or 0.0, LONGEST_ASKED_SECONDS))
+        return max(wait, min(asked_seconds or 0.0, LONGEST_ASKED_SECONDS) * (1 + self.draw() / 4))
 
     def succeeded(self) -> None:
         """Start over: the next failure waits `first_seconds`."""

@@ -28,7 +28,10 @@ Rules it holds, and what breaks otherwise:
   before the start, and until they are there the journal says that nothing was started.
 - A result is on disk before it is reported, and stays until the hub has recorded or refused it.
 - The agent never judges its lease by its own clock: while the hub is away it keeps working, and asks again at most
-  `RETRY_SECONDS` apart; only the hub says that a lease is lost.
+  `RETRY_SECONDS` apart (pace.py), or when it was asked to; only the hub says that a lease is lost.
+- The lease is renewed until the result is recorded, and by a call of its own where the call that delivers is slow or
+  keeps failing: what is between agent and hub may let the one through and not the other. But not past the run
+  time-out: the hub would take the task for one that still runs, and end it.
 - A cancel is believed only from the answer to a renewal, so there is one way to learn the truth about a lease.
 """
 
@@ -38,7 +41,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Callable, Dict, List, Optional, Type
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 from nexomatic_agent import happenings as told
 from nexomatic_agent.intents import (
@@ -46,6 +49,7 @@ from nexomatic_agent.intents import (
     FetchSecrets,
     Forget,
     Intent,
+    KeepAside,
     SendChunk,
     SendRenewal,
     SendReport,
@@ -56,10 +60,10 @@ from nexomatic_agent.intents import (
     WriteJournal,
     WriteSpool,
 )
+from nexomatic_agent.pace import Pace
 
-RETRY_SECONDS = 5.0
-"""The longest wait between two tries of a call while the hub does not answer."""
-FIRST_RETRY_SECONDS = 0.5
+SLOW_SECONDS = 5.0
+"""A chunk or report that is under way for so long gets a renewal beside it."""
 RIDE_BYTES = 40 * 1024
 """So much log goes with the report itself; what is above it is sent in chunks before."""
 CHUNK_BYTES = 64 * 1024
@@ -103,19 +107,25 @@ class Task:
     """It may start only once its secrets have been fetched."""
     phase: Phase = Phase.NEW
     watched: bool = False
+    renewing: bool = False
+    """A renewal of its own is in flight."""
     call: Optional[Call] = None
-    """The call whose answer decides what comes next; answers to other calls are late ones."""
+    """What else is: the question for secrets, a chunk, or the report. Answers to other calls are late ones."""
     result: Optional[TaskResult] = None
     stop_reason: Optional[StopReason] = None
     lease_lost: Optional[str] = None
     pending_bytes: int = 0
     renew_at: Optional[float] = None
     chunk_at: Optional[float] = None
-    retry_at: Optional[float] = None
     times_out_at: Optional[float] = None
-    _failures: int = field(default=0, repr=False)
+    _pace: Pace = field(init=False, repr=False)
+    _speaks: bool = field(default=False, repr=False)
+    """That call speaks for the lease, whose renewal was due."""
     _downgraded: bool = field(default=False, repr=False)
     _ask_again: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.spread)
 
     # --- beginnings
 
@@ -124,11 +134,12 @@ class Task:
         self.renew_at = now + self._renew_seconds()
         return [WriteJournal(started=self._may_start)]
 
-    def resume(self, result: Optional[TaskResult], started: bool, pending_bytes: int = 0) -> List[Intent]:
+    def resume(self, result: Optional[TaskResult], started: bool, pending_bytes: int, now: float) -> List[Intent]:
         """The agent restarted and found this task on disk: report what was spooled, or hand it back."""
         self.result = result or TaskResult("RETURNED", message="the agent restarted", started=started)
         self.pending_bytes = pending_bytes
-        return self._flush()
+        self.phase = Phase.FLUSHING
+        return self._due(now)
 
     # --- the one entrance
 
@@ -144,10 +155,9 @@ class Task:
         """When to send the next `Tick`; None: nothing is due by time alone."""
         if self.phase is Phase.DONE:
             return None
-        times = [self.times_out_at if self.phase is Phase.RUNNING else None]
-        if self.call is None:
-            times += [self.retry_at] if self.retry_at is not None else self._calls_at()
-        known = [at for at in times if at is not None]
+        timeout = self.times_out_at if self.phase is Phase.RUNNING else None
+        call = self._next_call()
+        known = [at for at in (timeout, self._next_renewal(), call and call[1]) if at is not None]
         return min(known) if known else None
 
     # --- what happened to the claim and the lease
@@ -169,9 +179,11 @@ class Task:
         return self._hand_back(f"the agent could not write to its disk: {happening.message}", started=False)
 
     def _renewed(self, answer: told.Renewed, now: float) -> List[Intent]:
-        if self.call is Call.RENEW:
-            self._answered()
+        self.renewing = False
+        self._pace.answered(Call.RENEW)
         self._take_lease(answer, now)
+        if self._ask_again:
+            self._ask_again, self.renew_at = False, now
         if self.phase is Phase.CONFIRMING and self.confirm:
             self.confirm = False
             if self._may_start:
@@ -180,73 +192,75 @@ class Task:
         return []
 
     def _secrets_fetched(self, _: told.SecretsFetched, now: float) -> List[Intent]:
-        if self.call is not Call.SECRETS:
+        if not self._came_back(Call.SECRETS):
             return []
-        self._answered()
+        self._pace.answered(Call.SECRETS)
         self.secrets = False
         return [WriteJournal(started=True)]
 
     def _lease_refused(self, refusal: told.LeaseRefused, now: float) -> List[Intent]:
-        if self.call is not refusal.call:
+        if not self._came_back(refusal.call):
             return []  # a late answer: what was asked since will be answered too
-        self.call = None
         self.lease_lost = refusal.reason
         if self.phase in (Phase.STARTING, Phase.RUNNING):
             return self._stop(StopReason.CANCELLED if refusal.reason == "cancelled" else StopReason.LEASE_LOST)
-        if self.phase in (Phase.STOPPING, Phase.SPOOLING):
+        if self.phase in (Phase.STOPPING, Phase.SPOOLING, Phase.FLUSHING):
             return []
-        if self.phase is Phase.FLUSHING:
-            return self._report()  # it may have been recorded in this agent's last life: the report's answer tells
+        if self.phase is Phase.REPORTING and refusal.call is not Call.REPORT:
+            return []  # it may have been recorded, in this life or the last: only the report's own answer tells
         return self._finish(lost=refusal.reason)
 
     def _cancel_heard(self, _: told.CancelHeard, now: float) -> List[Intent]:
-        self.renew_at = now
-        self._ask_again = self.call is not None  # the answer to that call may be older than the cancel
+        if self.result is None:  # else the answer to the report tells
+            self.renew_at = now
+            self._ask_again = self.renewing  # the answer to that call may be older than the cancel
         return []
 
     # --- what happened to a call
 
     def _call_failed(self, failure: told.CallFailed, now: float) -> List[Intent]:
-        if self.call is not failure.call:
+        if not self._came_back(failure.call):
             return []
-        self.call = None
-        wait = min(RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**self._failures)
-        self._failures = min(self._failures + 1, 10)
-        self.retry_at = now + wait * (0.75 + self.spread / 4)
+        self._pace.failed(failure.call, failure.retry_after, self.lease_seconds, now)
+        if failure.call is not Call.RENEW and self._speaks:
+            self.renew_at = self._pace.not_before(failure.call, now)  # it did not speak
         return []
 
     def _call_refused(self, refusal: told.CallRefused, now: float) -> List[Intent]:
-        if self.call is not refusal.call:
+        if refusal.call is Call.RENEW:
+            return self._call_failed(told.CallFailed(refusal.call), now)
+        if not self._came_back(refusal.call):
             return []
-        if refusal.call is Call.CHUNK:
-            # These lines cannot be kept; those behind them, the task and its result still can.
-            self._answered()
-            self.chunk_at = None
-            self._note_pending(refusal.pending_bytes, now)
-            return self._flush() if self.phase is Phase.FLUSHING else []
+        self._pace.answered(refusal.call)
         if refusal.call is Call.REPORT:
             return self._report_refused(refusal.message)
         if refusal.call is Call.SECRETS:
             return self._end_unstarted("SECRET_UNAVAILABLE", refusal.message)
-        return self._call_failed(told.CallFailed(refusal.call), now)
+        # These lines cannot be kept; those behind them, the task and its result still can.
+        self.renew_at = now if self._speaks else self.renew_at
+        self.chunk_at = None
+        self._note_pending(refusal.pending_bytes, now)
+        return []
 
     def _report_refused(self, message: str) -> List[Intent]:
         if self._downgraded or self.result is None:
             return self._finish(lost=message)
         # The hub will not take what the module returned (too large, say). That it failed so is worth recording.
+        kept = KeepAside(message, self.result)
         self._downgraded = True
         self.result = TaskResult("ERROR", "RESULT_REFUSED", message[:1000])
-        return self._report()
+        return [kept]
 
     def _chunk_stored(self, answer: told.ChunkStored, now: float) -> List[Intent]:
         if answer.renewed is not None:
+            self._pace.answered(Call.RENEW)
             self._take_lease(answer.renewed, now)
-        if self.call is not Call.CHUNK:
+        if not self._came_back(Call.CHUNK):
             return []
-        self._answered()
+        self._pace.answered(Call.CHUNK)
         self.chunk_at = None
         self._note_pending(answer.pending_bytes, now)
-        return self._flush() if self.phase is Phase.FLUSHING else []
+        return []
 
     def _recorded(self, _: told.Recorded, now: float) -> List[Intent]:
         return self._finish() if self.phase is Phase.REPORTING else []
@@ -280,10 +294,8 @@ class Task:
             return []
         if self.lease_lost is not None:
             return self._finish(lost=self.lease_lost)
-        if self.call is Call.CHUNK:
-            self.phase = Phase.FLUSHING  # goes on when the chunk in flight is answered: the lines keep their order
-            return []
-        return self._flush()
+        self.phase = Phase.FLUSHING  # goes on when a chunk in flight is answered: the lines keep their order
+        return []
 
     # --- what happened to the agent, and time
 
@@ -297,38 +309,74 @@ class Task:
     def _ticked(self, _: told.Tick, now: float) -> List[Intent]:
         return []
 
+    # --- which call comes next
+
     def _due(self, now: float) -> List[Intent]:
         intents: List[Intent] = []
         if self.phase is Phase.RUNNING and self.times_out_at is not None and now >= self.times_out_at:
             intents += self._stop(StopReason.TIMEOUT)
-        if self.call is not None or (self.retry_at is not None and now < self.retry_at):
-            return intents
-        retrying, self.retry_at = self.retry_at is not None, None
-        if self.phase is Phase.REPORTING:
-            return intents + (self._report() if retrying else [])
-        if self.phase is Phase.FLUSHING:
-            return intents + (self._flush() if retrying else [])
-        return intents + self._due_call(now)
-
-    def _due_call(self, now: float) -> List[Intent]:
-        renew_at, chunk_at = self._calls_at()
-        renew = renew_at is not None and now >= renew_at
-        if chunk_at is not None and (renew or now >= chunk_at):  # a renewal takes along what waits
-            self.call = Call.CHUNK
-            return [SendChunk(self.token, renew)]
+        self._flushed()
+        renewal, following = self._next_renewal(), self._next_call()
+        renew = renewal is not None and now >= renewal
+        call = following[0] if following is not None and now >= following[1] else None
+        # What has just failed lets a renewal go first, alone: each gets its turn, and a hub that is away hears of each
+        # task one call at a time.
+        if call is not None and not (renew and self._pace.failed_last is call):
+            intents.append(self._make(call, renew, now))
+            renew = renew and not self._speaks
         if renew:
-            self.call = Call.RENEW
-            return [SendRenewal(self.token)]
-        if self.phase is Phase.FETCHING and self.secrets:
-            self.call = Call.SECRETS
-            return [FetchSecrets(self.token)]
-        return []
+            self.renewing = True
+            intents.append(SendRenewal(self.token))
+        return intents
 
-    def _calls_at(self) -> List[Optional[float]]:
-        """When the lease is to be renewed, and when a chunk is to be sent."""
-        running = self.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
-        held = self.lease_lost is None and (running or self.phase in (Phase.CONFIRMING, Phase.FETCHING))
-        return [self.renew_at if held else None, self.chunk_at if held and running and self.pending_bytes else None]
+    def _next_renewal(self) -> Optional[float]:
+        """When the lease is to be renewed next; None while that is under way, or there is nothing to renew."""
+        if self.renewing or self.lease_lost is not None or self.renew_at is None or self.phase not in _HOLDING:
+            return None
+        at = self._pace.not_before(Call.RENEW, self.renew_at)
+        return at if self._worth_keeping(at) else None
+
+    def _worth_keeping(self, at: float) -> bool:
+        """Whether it helps to renew the lease at this time."""
+        if self.result is None:
+            return True
+        if self.result.state == "RETURNED":
+            return False  # if it cannot be handed back, it is better lost soon
+        return self.times_out_at is not None and at < self.times_out_at
+
+    def _next_call(self) -> Optional[Tuple[Call, float]]:
+        """What else is to be said next, and when; None while such a call is under way, or there is nothing to say."""
+        call = _CALLS.get(self.phase, Call.CHUNK)
+        if self.call is not None or (self.renewing and self._pace.failing(call)):
+            return None
+        if self.phase in (Phase.FLUSHING, Phase.REPORTING) or (self.phase is Phase.FETCHING and self.secrets):
+            return call, self._pace.not_before(call, 0.0)
+        alive = self.phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING) and self.lease_lost is None
+        if not alive or self.chunk_at is None or not self.pending_bytes:
+            return None
+        renewal = self._next_renewal()  # takes along what waits
+        return call, self._pace.not_before(call, self.chunk_at if renewal is None else min(self.chunk_at, renewal))
+
+    def _make(self, call: Call, renew: bool, now: float) -> Intent:
+        """Make this call; `renew`: the lease is due too. A chunk renews it, and a report needs it no more."""
+        self.call = call
+        if call is Call.SECRETS:
+            self._speaks = False
+            return FetchSecrets(self.token)
+        # What is left when the task has ended goes out as fast as it can, and takes the lease along each time.
+        self._speaks = renew or (self.phase is Phase.FLUSHING and self._worth_keeping(now))
+        if self._speaks and self.renew_at is not None:
+            self.renew_at = max(self.renew_at, now + SLOW_SECONDS)
+        if call is Call.CHUNK:
+            return SendChunk(self.token, self._speaks)
+        assert self.result is not None
+        return SendReport(self.token, self.result)
+
+    def _flushed(self) -> None:
+        """Report once no more log waits than may go with it, or the lease is over: then the answer tells the end."""
+        little = self.pending_bytes <= RIDE_BYTES or self.lease_lost is not None
+        if self.phase is Phase.FLUSHING and self.call is None and little:
+            self.phase = Phase.REPORTING
 
     # --- small moves
 
@@ -339,16 +387,20 @@ class Task:
     def _renew_seconds(self) -> float:
         return self.lease_seconds / 3 * (0.9 + self.spread / 10)
 
-    def _answered(self) -> None:
+    def _came_back(self, call: Call) -> bool:
+        """Note that this call is in flight no more. False: it was not; its answer is a late one."""
+        if call is Call.RENEW:
+            was, self.renewing = self.renewing, False
+            return was
+        if self.call is not call:
+            return False
         self.call = None
-        self.retry_at = None
-        self._failures = 0
+        return True
 
     def _take_lease(self, answer: told.Renewed, now: float) -> None:
         self.token = answer.token
         self.lease_seconds = answer.lease_seconds
-        self.renew_at = now if self._ask_again else now + self._renew_seconds()
-        self._ask_again = False
+        self.renew_at = now + self._renew_seconds()
         if answer.watched and not self.watched and self.chunk_at is not None:
             self.chunk_at = min(self.chunk_at, now + WATCHED_CHUNK_SECONDS)
         self.watched = answer.watched
@@ -366,33 +418,27 @@ class Task:
         return [StopChild(reason)]
 
     def _end_unstarted(self, code: str, message: str) -> List[Intent]:
-        self.call = None
         self.result = TaskResult("ERROR", code, message[:1000], started=False)
         self.phase = Phase.SPOOLING
         return [WriteSpool(self.result)]
 
     def _hand_back(self, message: str, started: bool) -> List[Intent]:
         self.result = TaskResult("RETURNED", message=message, started=started)
-        return self._report()
-
-    def _flush(self) -> List[Intent]:
-        if self.pending_bytes <= RIDE_BYTES:
-            return self._report()
-        self.phase = Phase.FLUSHING
-        self.call = Call.CHUNK
-        return [SendChunk(self.token, renew=True)]
-
-    def _report(self) -> List[Intent]:
         self.phase = Phase.REPORTING
-        self.call = Call.REPORT
-        assert self.result is not None
-        return [SendReport(self.token, self.result)]
+        self.call = None  # secrets that are still asked for are not waited for
+        return []
 
     def _finish(self, lost: Optional[str] = None) -> List[Intent]:
         self.phase = Phase.DONE
-        self.call = None
-        return [Forget(lost, self.result if lost else None)]
+        return [Forget(lost, self.result if lost and not self._downgraded else None)]
 
+
+_HOLDING = (
+    Phase.CONFIRMING, Phase.FETCHING, Phase.STARTING, Phase.RUNNING, Phase.STOPPING, Phase.FLUSHING, Phase.REPORTING
+)  # fmt: skip
+"""The phases in which the lease is renewed."""
+_CALLS = {Phase.FETCHING: Call.SECRETS, Phase.REPORTING: Call.REPORT}
+"""What else is said in a phase; in the others, what the task has written."""
 
 _HANDLERS: Dict[Type[object], Callable[[Task, Any, float], List[Intent]]] = {
     told.Journaled: Task._journaled,

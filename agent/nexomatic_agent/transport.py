@@ -1,4 +1,8 @@
-"""How `requests` connects for the agent: with its trust, and with a way to let go of a held poll."""
+"""How `requests` connects for the agent: with its trust, a way to let go of a held poll, and an end to every wait.
+
+Left to itself it gives a request what making a connection may take, 5 s, to be sent in, whatever its size; and the
+answer any time at all, as long as a byte of it comes now and then.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,15 @@ from typing import Any, Callable, Optional
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from nexomatic_agent.prompt_answer import SLOWEST_BYTES_PER_SECOND, PromptAnswer
 from nexomatic_agent.slim_requests import requests
 from nexomatic_agent.version import VERSION
+
+SEND_SECONDS = 20.0
+"""Until the system has taken a request off our hands, beside what its size allows."""
+PROBES = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""A connection on which nothing was heard for 15 s is probed each 5 s, and is broken after the third without an echo.
+So a held poll notices in half a minute that its far end is gone, and no firewall takes it for a dead one."""
 
 
 class HeldSocket:
@@ -68,11 +79,27 @@ def _pools(held: HeldSocket) -> dict[str, Any]:
 
 def _pool(pool: Any, held: HeldSocket) -> Any:
     class Connection(pool.ConnectionCls):  # type: ignore[misc]  # the class is chosen by the scheme
+        response_class = PromptAnswer
+
         def connect(self) -> None:
             super().connect()
+            _probe(self.sock)
             held.hold(self.sock)
 
+        def send(self, data: bytes) -> None:
+            if self.sock is None:
+                self.connect()
+            self.sock.settimeout(SEND_SECONDS + len(data) / SLOWEST_BYTES_PER_SECOND)
+            super().send(data)
+
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
+def _probe(connected: socket.socket) -> None:
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in PROBES.items():
+        if hasattr(socket, name):  # not every system lets a program choose
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Line:
@@ -101,7 +128,11 @@ class Line:
         self._adapter = _Adapter(connections, context, held or HeldSocket())
 
     def post(self, path: str, body: bytes, connect_seconds: float, read_seconds: float) -> requests.Response:
-        """Post JSON; the answer, read to its end. Raises requests.RequestException, OSError."""
+        """Post JSON; the answer, read to its end within so long and what the sizes of both allow.
+
+        Raises requests.RequestException, OSError.
+        """
+        read_seconds += len(body) / SLOWEST_BYTES_PER_SECOND
         request = self._blank.copy()
         request.url = self._hub + path
         request.body = body
@@ -109,3 +140,7 @@ class Line:
         answer = self._adapter.send(request, timeout=(connect_seconds, read_seconds), proxies=self._proxies)
         _ = answer.content  # read now: until then nothing is known to have arrived
         return answer
+
+    def forget(self) -> None:
+        """Make no further call on the connections that wait for one; those in use are not disturbed."""
+        self._adapter.close()

@@ -50,6 +50,13 @@ def a_client(hub: FakeHub, credential: str = "credential") -> Client:
         (Answer(200, b"{" + b'"a":[' * 100_000), Transient),
         (Answer(302, {}, {"Location": "https://elsewhere.example"}), Transient),
         (Answer(cut=True), Transient),
+        (Answer(200, {"status": "ok"}), Transient),
+        (Answer(204), Transient),
+        (Answer(404, {"message": "no such route"}), Transient),
+        (Answer(409, {"reason": "superseded"}), Transient),
+        (Answer(403, {"title": "No"}), Transient),
+        (Answer.page(403), Transient),
+        (Answer.page(413), Transient),
         (Answer(200, {"token": 5, "lease_seconds": 30}), Transient),
         (Answer(200, {"token": "t", "lease_seconds": -1}), Transient),
     ],
@@ -57,6 +64,32 @@ def a_client(hub: FakeHub, credential: str = "credential") -> Client:
 def test_every_answer_is_sorted_by_what_can_be_done_about_it(hub: FakeHub, answer: Answer, error: type) -> None:
     hub.script["renew"] = lambda _: answer
     with pytest.raises(error):
+        a_client(hub).renew("EVENT", "token")
+
+
+def test_what_a_gateway_finds_too_large_is_refused_whoever_says_so(hub: FakeHub) -> None:
+    hub.script["result"] = lambda _: Answer.page(413)
+    with pytest.raises(Refused, match=r"does not let 1000[0-9]+ bytes through"):
+        a_client(hub).result("EVENT", "token", TaskResult("SUCCESS", data="x" * 100_000), [])
+
+
+@pytest.mark.parametrize("answer", [Answer(200, {"status": "ok"}), Answer(200, {"recorded": 1}), Answer(204)])
+def test_a_result_is_recorded_only_if_the_hub_says_so(hub: FakeHub, answer: Answer) -> None:
+    hub.script["result"] = lambda _: answer
+    with pytest.raises(Transient, match="does not say that it is recorded"):
+        a_client(hub).result("EVENT", "token", TaskResult("SUCCESS"), [])
+
+
+@pytest.mark.parametrize("answer", [Answer(200, {"status": "ok"}), Answer(204), Answer(200, {"tasks": {}})])
+def test_a_poll_is_answered_only_by_the_hub(hub: FakeHub, answer: Answer) -> None:
+    hub.script["poll"] = lambda _: answer
+    with pytest.raises(Transient, match="not the hub's"):
+        a_client(hub).poll(A_POLL, STEERING, lambda: False)
+
+
+def test_a_login_page_is_named_without_its_ticket(hub: FakeHub) -> None:
+    hub.script["renew"] = lambda _: Answer(302, {}, {"Location": "http://portal.example/login?ticket=5"})
+    with pytest.raises(Transient, match=r"leads on to http://portal\.example/login$"):
         a_client(hub).renew("EVENT", "token")
 
 
@@ -138,13 +171,13 @@ def test_a_netrc_on_the_machine_does_not_replace_the_credential(
     ("answer", "steering"),
     [
         (Answer(204, headers={"nexomatic-hold": "20", "nexomatic-pause": "2.5"}), Steering(20.0, 2.5)),
-        (Answer(204), STEERING),
+        (Answer(204, headers={"nexomatic-hold": "7"}), Steering(7.0, 0.0)),
         (Answer(204, headers={"nexomatic-hold": "soon", "nexomatic-pause": "-4"}), STEERING),
         (Answer(204, headers={"nexomatic-hold": "1e9", "nexomatic-pause": "1e9"}), Steering(300.0, 3600.0)),
         (Answer(204, headers={"nexomatic-hold": "inf", "nexomatic-pause": "nan"}), STEERING),
         (Answer(body={"tasks": [], "commands": [], "settings": {"hold": 0, "pause": 60}}), Steering(0.0, 60.0)),
-        (Answer(body={"settings": {"hold": None, "pause": True}}), STEERING),
-        (Answer(body={"settings": 7}), STEERING),
+        (Answer(body={"tasks": [], "commands": [], "settings": {"hold": None, "pause": True}}), STEERING),
+        (Answer(body={"tasks": [], "commands": [], "settings": 7}), STEERING),
     ],
 )
 def test_the_hub_steers_by_body_or_headers(hub: FakeHub, answer: Answer, steering: Steering) -> None:
@@ -255,7 +288,7 @@ def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
 def test_enrolment_answers_are_checked(hub: FakeHub) -> None:
     hub.script["enroll"] = lambda call: Answer(body={"sink": call.said["name"]})
     with pytest.raises(Transient, match="names no sink"):
-        a_client(hub).enrol("token", "alpha")
+        a_client(hub).enrol("token", "alpha", "n" * 43)
 
 
 def test_the_fake_hub_notices_what_the_protocol_does_not_allow() -> None:
@@ -263,7 +296,7 @@ def test_the_fake_hub_notices_what_the_protocol_does_not_allow() -> None:
     hub = FakeHub()
     hub.open()
     client = a_client(hub)
-    hub.script["poll"] = lambda _: Answer(204)
+    hub.script["poll"] = lambda _: Answer(204, headers={"nexomatic-hold": "1"})
     client.poll({**A_POLL, "slots": -1, "slits": 1}, STEERING, lambda: False)
     hub.close()
     assert sorted(problem.split(":")[0] for problem in hub.problems) == ["poll", "poll.slots"]

@@ -20,29 +20,36 @@ NOTHING = PollAnswer((), (), Steering(hold=50.0, pause=0.0))
 class Desk:
     """A poll loop whose hub answers from a list, and what it was told. The draw is 0.5: no jitter."""
 
-    def __init__(self, *answers: object, free: int = 2) -> None:
+    def __init__(self, *answers: object, free: int = 2, poll_seconds: float = 50.0) -> None:
         self.answers = list(answers)
         self.free = free
+        self.now, self.poll_seconds = 0.0, poll_seconds
         self.said: list[dict[str, Any]] = []
         self.steering: list[Steering] = []
         self.heard: list[object] = []
         self.during: Callable[[], None] = lambda: None
         self.let_go = threading.Event()
         receiver = Receiver(
-            self.heard.append,
+            self.take,
             lambda event_id: self.heard.append(f"cancel {event_id}"),
             lambda: self.heard.append("answered"),
         )
         instance, watch = Instance("this-instance", "the-one-before"), HubWatch("poll", lambda: 0.0)
-        self.polling = Polling(self, self, Abilities(), receiver, instance, watch, lambda: 0.5)
+        self.polling = Polling(self, self, Abilities(), receiver, instance, watch, lambda: 0.5, lambda: self.now)
 
     def event_ids(self) -> Sequence[str]:
         return ["E1"]
+
+    def take(self, task: object) -> bool:
+        new = task not in self.heard
+        self.heard.append(task)
+        return new
 
     def poll(self, said: Mapping[str, Any], steering: Steering, let_go: Callable[[], bool]) -> PollAnswer:
         self.said.append(dict(said))
         self.steering.append(steering)
         self.during()
+        self.now += self.poll_seconds
         if let_go():
             raise Transient("let go")
         answer = self.answers.pop(0)
@@ -61,8 +68,8 @@ class Abilities:
     def __init__(self) -> None:
         self._told = False
 
-    def news(self) -> Optional[dict[str, Any]]:
-        return None if self._told else {"platform": "here"}
+    def news(self, everything: bool = False) -> Optional[dict[str, Any]]:
+        return None if self._told and not everything else {"platform": "here"}
 
     def heard(self, news: Optional[dict[str, Any]]) -> None:
         self._told = self._told or news is not None
@@ -92,6 +99,14 @@ def test_capabilities_are_told_until_a_poll_that_told_them_was_answered() -> Non
     assert ["capabilities" in said for said in desk.said] == [True, True, False]
 
 
+def test_after_a_failure_the_sink_introduces_itself_anew_and_is_answered_at_once() -> None:
+    desk = Desk(NOTHING, NOTHING, Transient("no"), NOTHING, NOTHING)
+    for _ in range(5):
+        desk.polling.step()
+    assert ["capabilities" in said for said in desk.said] == [True, False, False, True, False]
+    assert [steering.hold for steering in desk.steering] == [5.0, 50.0, 50.0, 5.0, 50.0]
+
+
 def test_tasks_and_cancels_go_where_they_belong() -> None:
     desk = Desk(PollAnswer([{"task": 1}, {"task": 2}], ["E9"], Steering(50.0, 0.0)), NOTHING)
     assert desk.polling.step() == 0.0
@@ -114,10 +129,10 @@ def test_a_hub_that_neither_holds_nor_pauses_is_not_flooded() -> None:
     ("errors", "waits"),
     [
         ([Transient("a"), Transient("b"), Transient("c")], [0.875, 1.75, 3.5]),
-        ([Transient("a", retry_after=120.0)], [120.0]),
-        ([Transient("a", retry_after=1e9)], [600.0]),
-        ([Unauthorised("a")], [polling.REFUSED_SECONDS * 0.875]),
-        ([Refused("a")], [polling.REFUSED_SECONDS * 0.875]),
+        ([Transient("a", retry_after=120.0)], [135.0]),
+        ([Transient("a", retry_after=1e9)], [675.0]),
+        ([Unauthorised("a")] * 6, [0.875 * wait for wait in (5, 10, 20, 40, 60, 60)]),
+        ([Refused("a"), Unauthorised("a"), Transient("a")], [0.875 * wait for wait in (5, 10, 1)]),
     ],
 )
 def test_failures_wait_longer_and_longer(errors: list[HubError], waits: list[float]) -> None:
@@ -128,6 +143,31 @@ def test_failures_wait_longer_and_longer(errors: list[HubError], waits: list[flo
 def test_a_success_starts_the_waits_over() -> None:
     desk = Desk(Transient("a"), Transient("b"), NOTHING, Transient("c"))
     assert [desk.polling.step() for _ in range(4)] == pytest.approx([0.875, 1.75, 0.0, 0.875])
+
+
+def test_polls_that_come_back_at_once_though_they_were_to_be_held_come_less_and_less_often() -> None:
+    """Somebody answers in the hub's place, or delivers each poll twice: without a pause that would be a flood."""
+    known = {"task": 1}
+    again = PollAnswer([known], (), NOTHING.steering)
+    desk = Desk(again, again, NOTHING, NOTHING, again, NOTHING, NOTHING, again, poll_seconds=0.01)
+    assert [desk.polling.step() for _ in range(7)] == pytest.approx([0.0, *(0.875 * s for s in (0.5, 1, 2, 4, 5, 5))])
+    desk.heard.clear()
+    assert desk.polling.step() == 0.0, "a task that is new"
+
+
+def test_a_task_that_ends_does_not_cut_short_what_a_failure_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[str] = []
+
+    class Waited(threading.Event):
+        def wait(self, timeout: Optional[float] = None) -> bool:
+            waits.append("for a stop" if self is desk.polling._told_to_stop else "for anything")
+            return True
+
+    monkeypatch.setattr(threading, "Event", Waited)
+    desk = Desk(Transient("no"), PollAnswer((), (), Steering(50.0, 3.0)), NOTHING)
+    desk.during = lambda: desk.polling.stop() if len(desk.said) == 3 else desk.polling.task_ended()
+    desk.polling.run()
+    assert waits == ["for a stop", "for anything"]
 
 
 def test_a_slot_that_comes_free_lets_go_of_a_poll_that_offered_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +231,7 @@ def test_an_offer_that_is_held_is_not_quiet() -> None:
 
 
 def test_the_loop_goes_on_after_a_mistake_and_ends_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr(polling, "MISTAKE_SECONDS", 0.0)
     desk = Desk(NOTHING, NOTHING)
 
     def fail_then_stop() -> None:

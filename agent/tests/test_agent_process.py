@@ -378,6 +378,31 @@ def test_an_unknown_credential_is_said_once_and_tried_again_later(hub: FakeHub, 
     assert is_alive(one.pid)
 
 
+def test_an_enrolment_whose_answer_is_lost_is_repeated_as_it_was(hub: FakeHub, agent: Start) -> None:
+    """Also by the agent's next life: what it sends again, the hub answers again."""
+    hub.script["enroll"] = lambda _: Answer(cut=True)
+    one = agent()
+    hub.wait_call("enroll", number=2)
+    one.kill()
+    calls = len(hub.of("enroll"))
+    one.start()
+    hub.wait_call("enroll", number=calls + 1)
+    del hub.script["enroll"]
+    hub.wait_call("poll")
+    assert {call.said["nonce"] for call in hub.of("enroll")} == {hub.of("enroll")[0].said["nonce"]}
+    assert not (one.state / "enrolment.json").exists()
+    assert [one.log().count(words) for words in ("enrolment: no success", "enrolment: the hub answers again")] == [2, 1]
+
+
+def test_another_enrolment_is_not_taken_for_the_one_under_way(hub: FakeHub, tmp_path: Path, modules: Path) -> None:
+    hub.script["enroll"] = lambda _: Answer.problem(401, title="No")
+    for token in ("first" * 9, "second" * 9):
+        with AgentProcess(hub.address, tmp_path, modules, command="enroll", token=token) as one:
+            assert one.wait() == 1
+    first, second = (call.said["nonce"] for call in hub.of("enroll"))
+    assert first != second
+
+
 def test_enrolling_twice_needs_a_word(hub: FakeHub, tmp_path: Path, modules: Path) -> None:
     codes = []
     for options in ((), (), ("--again",)):

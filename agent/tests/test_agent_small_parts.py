@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import threading
@@ -14,6 +15,7 @@ from agent_testing.fake_hub import a_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nexomatic_agent import console
+from nexomatic_agent.answers import Transient
 from nexomatic_agent.attempt import BadAttempt, read_attempt
 from nexomatic_agent.capabilities import Capabilities
 from nexomatic_agent.crew import Crew
@@ -57,19 +59,50 @@ def test_an_exception_is_one_sentence(log_lines: Any) -> None:
     assert r"failed (ValueError: two\nlines at " in line
 
 
+def watched(lines: list[str]) -> list[str]:
+    """What the log says of the hub, without the times."""
+    return [line.split("Z ", 1)[1].replace(" hub_watch:", "") for line in lines if " DEBUG " not in line]
+
+
+def failure(kind: str) -> Transient:
+    return Transient(f"{kind} with other words each time: {next(COUNT)}", kind)
+
+
+COUNT = itertools.count()
+
+
 def test_the_hub_is_said_to_be_away_once_and_back_once(log_lines: Any) -> None:
     watch = HubWatch("poll", iter([1.0, 8.0]).__next__)
     watch.succeeded()
-    for words in ("refused", "refused", "refused", "reset"):
-        watch.failed(words)
+    for kind in ("refused", "refused", "reset", "refused", "reset"):
+        watch.failed(failure(kind))
     watch.succeeded()
     watch.succeeded()
-    said = [line.split("Z ", 1)[1] for line in log_lines() if " DEBUG " not in line]
-    assert said == [
-        "WARNING hub_watch: poll: no success: refused",
-        "WARNING hub_watch: poll: no success: reset",
-        "INFO hub_watch: poll: the hub answers again, after 7 s",
+    said = watched(log_lines())
+    assert [line.split(" with")[0] for line in said] == [
+        "WARNING poll: no success: refused",
+        "WARNING poll: no success: reset",
+        "INFO poll: the hub answers again, after 7 s",
     ]
+
+
+def test_while_the_hub_answers_one_call_and_not_another_it_is_not_away_and_back_each_time(log_lines: Any) -> None:
+    watch = HubWatch("calls", lambda: 0.0)
+    for _ in range(5):
+        watch.failed(failure("503"), "a")
+        watch.succeeded("b")
+        watch.failed(failure("503"), "b")
+    watch.succeeded("a", "c")
+    assert len(watched(log_lines())) == 1
+    watch.succeeded("b")
+    assert watched(log_lines())[1:] == ["INFO calls: the hub answers again, after 0 s"]
+
+
+def test_an_outage_of_many_kinds_is_not_a_flood(log_lines: Any) -> None:
+    watch = HubWatch("calls", lambda: 0.0)
+    for number in range(100):
+        watch.failed(failure(str(number)))
+    assert len(watched(log_lines())) == 5
 
 
 # --- waiting

@@ -151,9 +151,9 @@ class Shell(RuleBasedStateMachine):
         }[type(intent)]
 
     @precondition(lambda self: self.asked_for(*Shell.CALLS))
-    @rule()
-    def unanswered(self) -> None:
-        self.tell(told.CallFailed(self.call_of(self.pop(*self.CALLS))))
+    @rule(retry_after=st.sampled_from([None, 3.0, 1e9]))
+    def unanswered(self, retry_after: Optional[float]) -> None:
+        self.tell(told.CallFailed(self.call_of(self.pop(*self.CALLS)), retry_after))
 
     @precondition(lambda self: self.asked_for(*Shell.CALLS))
     @rule()
@@ -196,19 +196,26 @@ class Shell(RuleBasedStateMachine):
             started = self.journaled
             assert started or self.child == "none", "handed back as never started, though it ran"
             self.spooled = TaskResult("RETURNED", message="the agent restarted", started=started)
-            self.take(self.machine.resume(None, started, 0))
+            self.take(self.machine.resume(None, started, 0, self.now))
             self.pending = 0
         else:
-            self.take(self.machine.resume(self.spooled, self.journaled, self.pending))
+            self.take(self.machine.resume(self.spooled, self.journaled, self.pending, self.now))
 
     # --- what always holds
 
     @invariant()
-    def one_call_at_a_time(self) -> None:
-        """A report may overtake a renewal or secrets; nothing else is in flight twice."""
+    def one_call_of_each_sort_at_a_time(self) -> None:
+        """A renewal may be in flight beside another call; lines, and the result behind them, keep their order. A report
+        may overtake secrets, of a task that is handed back."""
         calls = [self.call_of(one) for one in getattr(self, "waiting", []) if isinstance(one, self.CALLS)]
         assert len(calls) == len(set(calls))
-        assert len(calls) <= 1 or set(calls) in ({Call.RENEW, Call.REPORT}, {Call.SECRETS, Call.REPORT})
+        assert {Call.CHUNK} & set(calls) == set() or set(calls) <= {Call.CHUNK, Call.RENEW}
+
+    @invariant()
+    def it_never_asks_to_be_woken_for_what_it_should_have_done(self) -> None:
+        """Its shell would wake it again and again."""
+        machine = getattr(self, "machine", None)
+        assert machine is None or machine.wake_at is None or machine.wake_at > self.now
 
     def teardown(self) -> None:
         """From wherever the rules led: once the hub answers and the child ends, it comes to its end."""

@@ -148,6 +148,7 @@ MOVES: dict[tuple[Phase, str], Move] = {
     (Phase.FETCHING, "secrets refused"): ([asked.WriteSpool(NO_SECRET)], Phase.SPOOLING),
     (Phase.FETCHING, "secrets: lease over"): ([asked.Forget("superseded", None)], Phase.DONE),
     (Phase.FETCHING, "hand back"): ([asked.SendReport("token", RETURNED_UNSTARTED)], Phase.REPORTING),
+    (Phase.FETCHING, "cancel heard"): ([asked.SendRenewal("token")], Phase.FETCHING),
     (Phase.STARTING, "started"): ([], Phase.RUNNING),
     (Phase.STARTING, "logged a chunk"): ([asked.SendChunk("token", renew=False)], Phase.STARTING),
     (Phase.STARTING, "exited"): ([asked.WriteSpool(SUCCESS)], Phase.SPOOLING),
@@ -167,7 +168,10 @@ MOVES: dict[tuple[Phase, str], Move] = {
     (Phase.FLUSHING, "chunk refused, much left"): ([asked.SendChunk("token", renew=True)], Phase.FLUSHING),
     (Phase.FLUSHING, "chunk: lease over"): ([asked.SendReport("token", SUCCESS)], Phase.REPORTING),
     (Phase.REPORTING, "recorded"): ([asked.Forget()], Phase.DONE),
-    (Phase.REPORTING, "report refused"): ([asked.SendReport("token", REFUSED)], Phase.REPORTING),
+    (Phase.REPORTING, "report refused"): (
+        [asked.KeepAside("no", SUCCESS), asked.SendReport("token", REFUSED)],
+        Phase.REPORTING,
+    ),
     (Phase.REPORTING, "report: lease over"): ([asked.Forget("superseded", SUCCESS)], Phase.DONE),
 }
 
@@ -186,7 +190,7 @@ def in_flight(call: Call) -> Task:
     task = running()
     asks = {Call.RENEW: told.CancelHeard(), Call.CHUNK: told.Logged(100_000)}
     task.handle(asks[call], 1.0)
-    assert task.call is call
+    assert (task.renewing, task.call) == ((True, None) if call is Call.RENEW else (False, call))
     return task
 
 
@@ -236,34 +240,26 @@ def test_secrets_are_the_last_thing_before_the_start_and_the_journal_says_so_onl
 
 
 def test_while_secrets_do_not_come_the_lease_is_renewed_and_they_are_asked_for_again() -> None:
-    task, now = fetching(), 0.0
-    asked_for: list[tuple[Call, float]] = []
-    while now < 25.0:
-        call = task.call
-        assert call is not None
-        task.handle(RENEWED if call is Call.RENEW else told.CallFailed(call), now)
-        if task.call is None:
-            assert task.wake_at is not None
-            now = task.wake_at
-            task.handle(told.Tick(), now)
-        assert task.call is not None
-        asked_for.append((task.call, now))
-    assert longest_wait(asked_for, Call.RENEW) <= 30.0 / 3 + 5.0
-    assert longest_wait(asked_for, Call.SECRETS) <= 5.0
-
-
-def longest_wait(asked_for: list[tuple[Call, float]], kind: Call) -> float:
-    times = [0.0, *(at for call, at in asked_for if call is kind)]
-    return max(times[place + 1] - times[place] for place in range(len(times) - 1))
+    task = fetching()
+    task.handle(told.CallFailed(Call.SECRETS), 0.0)
+    asked_for = tick(task, 60.0, 0.0, lambda intent: isinstance(intent, asked.FetchSecrets))
+    secrets = [at for at, intent in asked_for if isinstance(intent, asked.FetchSecrets)]
+    assert max(gaps([0.0, *renewals(asked_for), 60.0])) <= 30.0 / 3 + 5.0
+    assert max(gaps([0.0, *secrets, 60.0])) <= 5.0
 
 
 def test_a_lease_that_is_over_ends_the_wait_for_secrets() -> None:
     task = fetching()
     task.handle(told.CallFailed(Call.SECRETS), 0.0)
-    task.handle(told.CancelHeard(), 0.1)
-    assert task.wake_at is not None
-    assert task.handle(told.Tick(), task.wake_at) == [asked.SendRenewal("token")]
+    assert task.handle(told.CancelHeard(), 0.1) == [asked.SendRenewal("token")]
     assert task.handle(told.LeaseRefused(Call.RENEW, "cancelled"), 2.0) == [asked.Forget("cancelled", None)]
+
+
+def test_secrets_that_take_long_get_a_renewal_beside_them() -> None:
+    task = fetching()
+    assert task.wake_at == pytest.approx(9.5)
+    assert task.handle(told.Tick(), 9.5) == [asked.SendRenewal("token")]
+    assert task.handle(told.SecretsFetched(), 11.0) == [asked.WriteJournal(started=True)]
 
 
 def test_a_secret_that_is_not_there_ends_the_task_before_it_starts() -> None:
@@ -329,21 +325,150 @@ def test_a_renewal_takes_along_the_lines_that_wait() -> None:
     ("spooled", "pending", "expected"),
     [
         (SUCCESS, 0, asked.SendReport("token", SUCCESS)),
-        (SUCCESS, 100_000, asked.SendChunk("token", renew=True)),
+        (SUCCESS, 100_000, asked.SendChunk("token", renew=False)),
         (None, 0, asked.SendReport("token", TaskResult("RETURNED", message="the agent restarted", started=True))),
     ],
 )
 def test_a_restarted_agent_delivers_or_hands_back(
     spooled: Optional[TaskResult], pending: int, expected: object
 ) -> None:
-    assert a_task().resume(spooled, True, pending) == [expected]
+    assert a_task().resume(spooled, True, pending, 0.0) == [expected]
 
 
-def test_a_result_the_hub_will_not_take_is_reported_as_such_once() -> None:
+@pytest.mark.parametrize("then", [told.CallRefused(Call.REPORT, "again"), told.LeaseRefused(Call.REPORT, "again")])
+def test_a_result_the_hub_will_not_take_is_kept_and_reported_as_such_once(then: object) -> None:
     task = reporting()
     assert task.handle(told.CallRefused(Call.REPORT, "too large"), 1.0) == [
-        asked.SendReport("token", TaskResult("ERROR", "RESULT_REFUSED", "too large"))
+        asked.KeepAside("too large", SUCCESS),
+        asked.SendReport("token", TaskResult("ERROR", "RESULT_REFUSED", "too large")),
     ]
-    assert task.handle(told.CallRefused(Call.REPORT, "again"), 2.0) == [
-        asked.Forget("again", TaskResult("ERROR", "RESULT_REFUSED", "too large"))
-    ]
+    assert task.handle(then, 2.0) == [asked.Forget("again", None)]
+
+
+# --- a network that lets some through and not others
+
+
+def answer_to(intent: object) -> object:
+    """What failed when this intent failed."""
+    kinds: dict[type, Call] = {
+        asked.FetchSecrets: Call.SECRETS,
+        asked.SendRenewal: Call.RENEW,
+        asked.SendChunk: Call.CHUNK,
+        asked.SendReport: Call.REPORT,
+    }
+    return told.CallFailed(kinds[type(intent)])
+
+
+def tick(task: Task, until: float, now: float, blocked: Callable[[object], bool]) -> list[tuple[float, object]]:
+    """Let time pass. Calls that are blocked fail at once, the others are answered at once: what was asked, and when."""
+    asked_for = []
+    waiting = task.handle(told.Tick(), now)
+    while True:
+        while waiting:
+            intent = waiting.pop(0)
+            asked_for.append((now, intent))
+            if blocked(intent):
+                waiting += task.handle(answer_to(intent), now)
+            elif isinstance(intent, asked.SendRenewal):
+                waiting += task.handle(RENEWED, now)
+            elif isinstance(intent, asked.SendChunk):
+                waiting += task.handle(told.ChunkStored(0, RENEWED if intent.renew else None), now)
+        if task.wake_at is None or task.wake_at > until:
+            return asked_for
+        now = task.wake_at
+        waiting = task.handle(told.Tick(), now)
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [times[place + 1] - at for place, at in enumerate(times[:-1])]
+
+
+def renewals(asked_for: list[tuple[float, object]]) -> list[float]:
+    return [at for at, intent in asked_for if intent in (asked.SendRenewal("fresh"), asked.SendRenewal("token"))]
+
+
+@pytest.mark.parametrize("blocked", [asked.SendChunk, asked.SendReport])
+def test_a_call_that_does_not_get_through_costs_no_lease(blocked: type) -> None:
+    """A firewall that dislikes a line of log, or a result: the lease is renewed all the same."""
+    task = running()
+    if blocked is asked.SendChunk:
+        task.handle(told.Logged(100), 1.0)
+    else:
+        task.handle(told.Exited(SUCCESS), 1.0)
+        task.handle(told.CallFailed(Call.REPORT), 1.0)
+        assert task.handle(told.Spooled(), 1.0) == [asked.SendReport("token", SUCCESS)]
+        task.handle(told.CallFailed(Call.REPORT), 1.0)
+    at = renewals(tick(task, 90.0, 1.0, lambda intent: isinstance(intent, blocked)))
+    assert len(at) >= 7
+    assert max(gaps([0.0, *at, 90.0])) <= 10.0 + 5.0
+
+
+def test_renewals_that_do_not_get_through_ride_on_lines_that_do() -> None:
+    task = running()
+    task.handle(told.Logged(100), 1.0)
+    asked_for = tick(task, 60.0, 1.0, lambda intent: isinstance(intent, asked.SendRenewal))
+    assert asked.SendChunk("token", renew=True) in [intent for _, intent in asked_for]
+
+
+@pytest.mark.parametrize("pending", [0, 100])
+@pytest.mark.parametrize("ended", [False, True])
+def test_while_nothing_gets_through_the_hub_hears_of_a_task_one_call_at_a_time(pending: int, ended: bool) -> None:
+    task = running()
+    if pending:
+        task.handle(told.Logged(pending), 0.0)
+    if ended:
+        task.handle(told.Exited(SUCCESS, pending), 9.0)
+        task.handle(told.Spooled(), 9.0)
+        task.handle(told.CallFailed(Call.REPORT), 9.0)
+    asked_for = [at for at, _ in tick(task, 99.0, 9.0, lambda _: True)]
+    waits = gaps(asked_for)
+    assert len(asked_for) <= 26
+    assert sorted(waits)[-10:] == pytest.approx([4.375] * 10), "at last 5 s apart, less jitter"
+    assert waits.count(0.0) <= 1, "a kind of call that has not failed yet does not wait"
+
+
+def test_a_report_that_takes_long_gets_a_renewal_beside_it_whose_refusal_decides_nothing() -> None:
+    task = reporting()
+    assert task.wake_at == pytest.approx(9.5)
+    assert task.handle(told.Tick(), 9.6) == [asked.SendRenewal("token")]
+    assert task.handle(told.Tick(), 30.0) == []
+    assert task.handle(told.LeaseRefused(Call.RENEW, "superseded"), 30.0) == []
+    assert task.phase is Phase.REPORTING
+    assert task.wake_at is None
+    assert task.handle(told.Recorded(), 31.0) == [asked.Forget()]
+
+
+def test_a_task_that_has_ended_is_not_renewed_past_its_time_out() -> None:
+    """The hub would take it for one that still runs, and end it; its result would come too late."""
+    task = reporting()
+    task.handle(told.CallFailed(Call.REPORT), 1.0)
+    asked_for = tick(task, 1_000.0, 1.0, lambda intent: isinstance(intent, asked.SendReport))
+    assert 80.0 < max(renewals(asked_for)) < 100.0
+    assert asked_for[-1][0] > 990.0
+
+
+def test_what_is_handed_back_is_not_renewed() -> None:
+    task = a_task()
+    task.resume(None, True, 0, 0.0)
+    task.handle(told.CallFailed(Call.REPORT), 0.0)
+    assert renewals(tick(task, 100.0, 0.0, lambda _: True)) == []
+
+
+@pytest.mark.parametrize(("retry_after", "granted"), [(4.0, 4.5), (14.0, 15.0), (600.0, 15.0)])
+def test_who_asks_for_time_gets_it_from_all_calls_about_the_task_but_never_the_lease(
+    retry_after: float, granted: float
+) -> None:
+    task = in_flight(Call.RENEW)
+    task.handle(told.CallFailed(Call.RENEW, retry_after), 2.0)
+    task.handle(told.Exited(SUCCESS), 2.1)
+    assert task.handle(told.Spooled(), 2.1) == []
+    assert task.wake_at == pytest.approx(2.0 + granted)
+    assert task.handle(told.Tick(), 2.0 + granted) == [asked.SendReport("token", SUCCESS)]
+
+
+def test_a_cancel_heard_beside_a_chunk_that_takes_long_is_asked_about_at_once() -> None:
+    task = in_flight(Call.CHUNK)
+    assert task.handle(told.CancelHeard(), 2.0) == [asked.SendRenewal("token")]
+    assert task.handle(told.CancelHeard(), 2.5) == []
+    assert task.handle(told.ChunkStored(0), 3.0) == []
+    assert task.handle(RENEWED, 3.0) == [asked.SendRenewal("fresh")]

@@ -71,8 +71,10 @@ class Polls:
         await self._note(sink, call, now_and_next)
         if crowded:
             return Polled(tasks=(), commands=(), settings=_steering(now_and_next))
-        waiting = WaitingPoll(sink.name, 0 if call.draining else call.slots, once=now_and_next.hold_seconds == 0)
-        seconds = ONE_LOOK_SECONDS if waiting.once and waiting.slots else now_and_next.hold_seconds
+        # A sink that introduces itself does not know yet how long it may be kept waiting: it looks once, and is told.
+        once = now_and_next.hold_seconds == 0 or call.capabilities is not None
+        waiting = WaitingPoll(sink.name, 0 if call.draining else call.slots, once=once)
+        seconds = now_and_next.hold_seconds if not once else ONE_LOOK_SECONDS if waiting.slots else 0.0
         await self._dispatcher.wait(waiting, self._queues(sink, snapshot), asyncio.get_running_loop().time() + seconds)
         return self._answer(sink.name, waiting, snapshot)
 

@@ -44,7 +44,8 @@ class PresenceBook:
         now = self._clock.now()
         said = _Said(poll.instance, poll.version, poll.draining)
         before = self._written.get(sink)
-        if poll.capabilities is None and before is not None and before[0] == said and now - before[1] < WRITE_EVERY:
+        lately = before is not None and before[0] == said and abs(now - before[1]) < WRITE_EVERY
+        if lately and poll.capabilities is None:
             return
         self._written[sink] = (said, now)
         presence = await self._presence(sink, poll, now, offline_after_seconds)
@@ -96,8 +97,8 @@ class PresenceBook:
 
 
 def state_of(presence: Presence | None, now: datetime) -> SinkState:
-    """ONLINE while it comes as often as it was told to."""
-    if presence is None or now - presence.seen_at > timedelta(seconds=presence.offline_after_seconds):
+    """ONLINE while it comes as often as it was told to. Seen in the future, by a clock set back since, is nothing."""
+    if presence is None or abs(now - presence.seen_at) > timedelta(seconds=presence.offline_after_seconds):
         return SinkState.OFFLINE
     return SinkState.DRAINING if presence.draining else SinkState.ONLINE
 

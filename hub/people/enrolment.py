@@ -1,10 +1,17 @@
-"""Enrolment: an admin makes a token that lets sinks of one type in; an agent exchanges it for its own credential."""
+"""Enrolment: an admin makes a token that lets sinks of one type in; an agent exchanges it for its own credential.
+
+The exchange may be repeated: its answer can be lost, and with it the credential, of which nobody else knows more than
+a hash, and a use of the token. So the credential is computed from what the agent said, a random nonce among it, and
+the same call again finds the sink it made and computes the same.
+"""
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from hub.clock import Clock
@@ -17,6 +24,8 @@ from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
 from hub.wire import Enrol, Enrolled
 
 MOST_USES: Final = 10_000
+REPEATABLE: Final = timedelta(hours=1)
+"""An exchange is answered again for so long. An agent that cannot hear us tries each half minute."""
 
 Newest: TypeAlias = Callable[[], Awaitable[Configuration]]
 
@@ -30,7 +39,7 @@ class NewEnrolment:
 
 
 class Enrolments:
-    """Lets sinks in. `new_secret` draws 256 bits, `new_id` a short public name."""
+    """Lets sinks in. `new_secret` draws 256 bits, `new_id` a short public name; `mac` is keyed with the root key."""
 
     def __init__(
         self,
@@ -39,12 +48,14 @@ class Enrolments:
         clock: Clock,
         new_secret: Callable[[], str],
         new_id: Callable[[], str],
+        mac: Callable[[bytes], str],
     ) -> None:
         self._newest = newest
         self._write = write
         self._clock = clock
         self._new_secret = new_secret
         self._new_id = new_id
+        self._mac = mac
 
     async def create(self, sink_type: str, uses: int, expires_at: datetime) -> NewEnrolment:
         """A new enrolment token. Raises `Invalid` for a SinkType that is not there, or a time that is over."""
@@ -86,28 +97,42 @@ class Enrolments:
         await self._write(decide)
 
     async def exchange(self, call: Enrol) -> Enrolled:
-        """A new sink and its credential, shown once.
+        """A new sink and its credential, shown to whoever knows the nonce and to nobody later.
 
         Raises `NotAuthenticated` for a token that is not valid any more, `Rejected` if the sink's name is taken.
         """
-        credential = SINK_PREFIX + self._new_secret()
-        sha256 = digest(call.token)
+        credential = SINK_PREFIX + self._credential(call)
+        sha256 = digest(credential)
         now = self._clock.now()
         admitted: list[Sink] = []
 
         def decide(seen: Configuration) -> Edit:
-            entry, enrolment = _usable(seen, sha256, now)
+            taken = seen.get(RowKind.SINK, call.name)
+            if taken is not None and isinstance(taken.model, Sink) and _is_repeat(taken, taken.model, sha256, now):
+                admitted[:] = [taken.model]
+                return Edit()
+            entry, enrolment = _usable(seen, digest(call.token), now)
             sink_type = seen.snapshot.sink_type(enrolment.sink_type)
             if sink_type is None:
                 raise Rejected(f"the sink type {enrolment.sink_type} of this enrolment is not there any more")
-            if seen.snapshot.sink(call.name) is not None:
+            if taken is not None:
                 raise Rejected(f"there is a sink {call.name}: choose another name, or have an admin remove that one")
             sink = Sink(name=call.name, sink_type=sink_type.name, enrolled_at=now.replace(microsecond=0))
             admitted[:] = [sink]
-            return _admission(entry, enrolment, Entry(RowKind.SINK, sink.name, sink, sha256=digest(credential)))
+            return _admission(entry, enrolment, Entry(RowKind.SINK, sink.name, sink, sha256=sha256))
 
         await self._write(decide)
         return Enrolled(sink=admitted[0].name, sink_type=admitted[0].sink_type, credential=credential)
+
+    def _credential(self, call: Enrol) -> str:
+        if call.nonce is None:
+            return self._new_secret()
+        return self._mac(json.dumps([call.token, call.name, call.nonce]).encode())
+
+
+def _is_repeat(entry: Entry, sink: Sink, sha256: str, now: datetime) -> bool:
+    """Whether this very call made the sink, a short while ago."""
+    return hmac.compare_digest(entry.sha256, sha256) and abs(now - sink.enrolled_at) <= REPEATABLE
 
 
 def _usable(seen: Configuration, sha256: str, now: datetime) -> tuple[Entry, Enrolment]:

@@ -82,7 +82,7 @@ class Upkeep:
     def traffic(self) -> None:
         """A poll or a webhook came: once a minute, see whether the timer still runs, and stand in for it if not."""
         now = self._clock.now()
-        if now - self._looked_at < LOOK_EVERY or (self._standing_in and not self._standing_in.done()):
+        if abs(now - self._looked_at) < LOOK_EVERY or (self._standing_in and not self._standing_in.done()):
             return
         self._looked_at = now
         self._standing_in = asyncio.create_task(self._stand_in(), name="stand in for the timer")
@@ -90,7 +90,7 @@ class Upkeep:
     async def _stand_in(self) -> None:
         try:
             last = await self.heartbeat()
-            late = last is None or self._clock.now() - last > LATE
+            late = last is None or abs(self._clock.now() - last) > LATE  # ahead: the clock was set back
             if late and not self.degraded:
                 log.warning("the timer's last heartbeat was at %s: this process does its work meanwhile", last)
             self.degraded = late

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,51 @@ async def test_a_receive_hides_for_a_second_at_least(clock: ManualClock, queue: 
     assert await bodies(queue) == []
     clock.advance(A_MOMENT)
     assert await bodies(queue) == ["x"]
+
+
+async def test_a_clock_that_is_set_back_hides_nothing_that_was_visible(clock: ManualClock, queue: Queue) -> None:
+    await queue.put("due")
+    await queue.put("in a minute", hidden_seconds=60)
+    clock.advance(10)
+    await queue.put("new")
+    clock.advance(-DAY)
+    assert await bodies(queue) == ["due", "new"]
+    clock.advance(50 - A_MOMENT)
+    assert await bodies(queue) == []
+    clock.advance(A_MOMENT)
+    assert await bodies(queue) == ["in a minute"]
+
+
+async def test_a_clock_that_was_set_back_while_nobody_looked_hides_nothing_either(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    storage = open_embedded(tmp_path / "nexomatic.db", clock)
+    queue = Queue(storage.queues, "queue")
+    await queue.put("due")
+    await queue.put("in a minute", hidden_seconds=60)
+    clock.advance(10)
+    await queue.update(await queue.receive_one(hidden_seconds=5), hidden_seconds=0)
+    for _ in range(2):
+        await storage.close()
+        clock.advance(-DAY)
+        storage = open_embedded(tmp_path / "nexomatic.db", clock)
+        queue = Queue(storage.queues, "queue")
+        await queue.put("another")
+    assert sorted(await bodies(queue)) == ["another", "another", "due"]
+    clock.advance(50 - A_MOMENT)
+    assert await bodies(queue) == []
+    clock.advance(A_MOMENT)
+    assert await bodies(queue) == ["in a minute"]
+    await storage.close()
+
+
+async def test_a_clock_that_trembles_moves_nothing(clock: ManualClock, queue: Queue) -> None:
+    await queue.put("x", hidden_seconds=60)
+    for _ in range(100):
+        clock.advance(0.5)
+        await queue.put("y", hidden_seconds=600)
+        clock.advance(-0.5)
+        assert await bodies(queue) == []
 
 
 async def test_what_became_visible_first_comes_first(clock: ManualClock, queue: Queue) -> None:

@@ -13,7 +13,7 @@ from hub.model.sink import Sink
 from hub.rules.cadence import CadenceMode, Fleet
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import queue_of_sink_type
-from hub.wire import Poll, Polled, ResultState
+from hub.wire import Capabilities, Poll, Polled, ResultState
 from tests.life.rig import SINK, SINK_TYPE, LifeRig, open_rig
 from tests.simulation.virtual_loop import VirtualClock, VirtualLoop
 
@@ -38,6 +38,30 @@ def virtually(body: Body, fleet: Fleet | None = None, max_held_polls: int = 1000
 def polling(rig: LifeRig, name: str, slots: int = 1) -> asyncio.Task[Polled]:
     sink = Sink(name=name, sink_type=SINK_TYPE, enrolled_at=rig.clock.now())
     return asyncio.create_task(rig.hub.polls.poll(sink, Poll(slots=slots, version="1", instance="instance-1")))
+
+
+def test_a_sink_that_introduces_itself_is_answered_at_once_and_told_how_to_go_on() -> None:
+    """It does not know yet how long it may be kept waiting, and wants to know that the hub is there."""
+
+    async def introduced(rig: LifeRig, slots: int, draining: bool = False) -> tuple[Polled, float]:
+        sink = Sink(name=SINK, sink_type=SINK_TYPE, enrolled_at=rig.clock.now())
+        said = Poll(
+            slots=slots, version="1", instance="instance-1", draining=draining, capabilities=Capabilities(platform="x")
+        )
+        began = rig.clock.monotonic()
+        return await rig.hub.polls.poll(sink, said), rig.clock.monotonic() - began
+
+    async def body(rig: LifeRig) -> None:
+        for slots, draining in ((4, False), (0, False), (4, True)):
+            answer, took = await introduced(rig, slots, draining)
+            assert (answer.tasks, answer.settings.hold, answer.settings.pause) == ((), 200.0, 0.0)
+            assert took < 1
+        await rig.fire("A")
+        answer, took = await introduced(rig, 4)
+        assert len(answer.tasks) == 1
+        assert took < 1
+
+    virtually(body, Fleet(poll_seconds=200.0))
 
 
 def receives(rig: LifeRig) -> int:

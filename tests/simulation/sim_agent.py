@@ -83,7 +83,8 @@ class SimAgent:
         task = Task(entry.event_id, entry.token, entry.lease_seconds, entry.timeout_seconds, spread=0.5)
         holder = Holder(self, claim, entry, task, None)
         self.holders[claim] = holder
-        self.process.start(holder.run(task.resume(entry.result, entry.started, entry.log_bytes)))
+        now = asyncio.get_running_loop().time()
+        self.process.start(holder.run(task.resume(entry.result, entry.started, entry.log_bytes, now)))
 
     async def _poll_until_drained(self, instance: str, replaces: str | None) -> None:
         known, hold = False, 50.0

@@ -14,6 +14,7 @@ from nexomatic_agent.intents import (
     Call,
     FetchSecrets,
     Forget,
+    KeepAside,
     SendChunk,
     SendRenewal,
     SendReport,
@@ -111,6 +112,8 @@ class Holder:
             case WriteSpool():
                 await agent.at_intent(what, lambda: self._spool(intent.result))
                 self.tell(told.Spooled())
+            case KeepAside():
+                await agent.at_intent(what, lambda: None)  # only people look at it
             case Forget():
                 await agent.at_intent(what, lambda: self._forget(intent))
             case FetchSecrets() | SendRenewal() | SendChunk() | SendReport():

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.soak import forgetting, kills, kills_azurite, modules, simulation, size
+from tests.soak import forgetting, kills, kills_azurite, modules, network, simulation, size
 from tests.soak.runs import Figures, LongRun, Violation
 
 RUNS = (
@@ -20,6 +20,7 @@ RUNS = (
     LongRun("kills-azurite", 2, kills_azurite.run),
     LongRun("azurite-killed", 1, forgetting.run),
     LongRun("modules", 2, modules.run),
+    LongRun("network", 2, network.run),
     LongRun("size", 2, size.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"

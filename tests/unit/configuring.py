@@ -20,6 +20,7 @@ from hub.model.configuration import Kind
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.tokens import Tokens
+from hub.signing import Purpose, RootKey, Signer
 from hub.storage.embedded import open_embedded
 from hub.storage.ports import Storage, Tables
 
@@ -83,6 +84,9 @@ class Desk:
         await self.webhook()
 
 
+ROOT_KEY = RootKey(bytes(32))
+
+
 def desk_over(
     storage: Storage, clock: StepClock, tables: Tables | None = None, first: int = 1, first_admin: str | None = None
 ) -> Desk:
@@ -107,7 +111,9 @@ def desk_over(
         resources=Resources(copy.newest, writer.write, clock, secret),
         sinks=Sinks(copy.newest, writer.write),
         tokens=Tokens(copy.newest, writer.write, clock, secret),
-        enrolments=Enrolments(copy.newest, writer.write, clock, secret, lambda: f"e{numbers()}"),
+        enrolments=Enrolments(
+            copy.newest, writer.write, clock, secret, lambda: f"e{numbers()}", Signer(Purpose.CREDENTIAL, ROOT_KEY).mac
+        ),
         identity=Identity(copy.credentials, news, clock, first_admin),
     )
 

@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -122,6 +123,37 @@ class TestEnrolment:
         with pytest.raises(Rejected, match="there is a sink BOX"):
             await desk.enrolments.exchange(Enrol(token=made.text, name="BOX", version="1"))
         assert [each.uses_left for each in await desk.enrolments.list()] == [1]
+
+    async def test_the_same_call_again_gets_the_same_answer_and_costs_no_use(self, desk: Desk) -> None:
+        """Its answer may have been lost, and it may arrive twice at two processes."""
+        made = await desk.enrolments.create("PYTHON:BASE", 1, desk.clock.now() + HOUR)
+        call = Enrol(token=made.text, name="box", version="1", nonce="n" * 43)
+        other = desk_over(desk.storage, desk.clock, first=2)
+        answers = await asyncio.gather(*(each.enrolments.exchange(call) for each in (desk, other, desk, other)))
+        desk.clock.seconds += 3600
+        assert {await desk.enrolments.exchange(call), *answers} == {answers[0]}
+        assert len(answers[0].credential) == len("nxs_") + 43
+        assert isinstance(await desk.identity.of(f"Bearer {answers[0].credential}"), Sink)
+        assert [each.name for each in await desk.sinks.list()] == ["box"]
+
+    @pytest.mark.parametrize(
+        "other", [{"nonce": "m" * 43}, {"nonce": None}, {"name": "BOX"}, {"token": "another"}, {"hours": 1.001}]
+    )
+    async def test_another_call_is_not_answered_like_it(self, desk: Desk, other: dict[str, Any]) -> None:
+        made = await desk.enrolments.create("PYTHON:BASE", 2, desk.clock.now() + 2 * HOUR)
+        call = Enrol(token=made.text, name="box", version="1", nonce="n" * 43)
+        await desk.enrolments.exchange(call)
+        desk.clock.seconds += 3600 * other.pop("hours", 0)
+        with pytest.raises((Rejected, NotAuthenticated)):
+            await desk.enrolments.exchange(call.model_copy(update=other))
+
+    async def test_a_removed_sink_does_not_come_back_by_repeating_its_call(self, desk: Desk) -> None:
+        made = await desk.enrolments.create("PYTHON:BASE", 1, desk.clock.now() + HOUR)
+        call = Enrol(token=made.text, name="box", version="1", nonce="n" * 43)
+        await desk.enrolments.exchange(call)
+        await desk.sinks.delete("box")
+        with pytest.raises(NotAuthenticated):
+            await desk.enrolments.exchange(call)
 
     async def test_a_revoked_one_lets_nobody_in(self, desk: Desk) -> None:
         made = await desk.enrolments.create("PYTHON:BASE", 2, desk.clock.now() + HOUR)

@@ -113,6 +113,17 @@ def create_or_check(connection: sqlite3.Connection, path: Path | None) -> Versio
     return _open_once_more(connection)
 
 
+def latest_time(connection: sqlite3.Connection) -> int:
+    """When a queue was last written here, by the clock of then, in microseconds since 1970; 0 if never."""
+    return int(connection.execute("SELECT ifnull(max(latest), 0) FROM times").fetchone()[0])
+
+
+def note_time(connection: sqlite3.Connection, latest: int) -> None:
+    """A queue is being written now."""
+    connection.execute("DELETE FROM times")
+    connection.execute("INSERT INTO times VALUES(?)", (latest,))
+
+
 def check_integrity(connection: sqlite3.Connection) -> list[str]:
     """What SQLite finds wrong with the file; nothing, if all is well."""
     try:
@@ -139,6 +150,7 @@ def _migrate(connection: sqlite3.Connection, path: Path | None, found: int) -> N
 def _open_once_more(connection: sqlite3.Connection) -> Versions:
     """Count this opening, and drop the pieces of blobs that a dead process left unfinished."""
     connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE IF NOT EXISTS times(latest INTEGER NOT NULL) STRICT")  # files before it lack it
     connection.execute("UPDATE openings SET count = count + 1")
     connection.execute("DELETE FROM pieces WHERE version IN (SELECT version FROM uploads)")
     connection.execute("DELETE FROM uploads")

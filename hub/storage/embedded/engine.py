@@ -14,7 +14,7 @@ from hub.errors import Rejected
 from hub.storage.counting import OperationCounter
 from hub.storage.embedded.blobs import EmbeddedBlobs
 from hub.storage.embedded.commits import GROUP, GroupCommit, Reads
-from hub.storage.embedded.database import Versions, check_integrity, connect, create_or_check
+from hub.storage.embedded.database import Versions, check_integrity, connect, create_or_check, latest_time
 from hub.storage.embedded.lanes import InlineLane, Lane, ThreadLane
 from hub.storage.embedded.lock import FileLock
 from hub.storage.embedded.queues import EmbeddedQueues
@@ -34,9 +34,19 @@ class EmbeddedStorage:
     """Tables, queues and blobs of one process. Made by `open_embedded`."""
 
     def __init__(
-        self, writes: Lane, gets: Lane, queries: Lane, versions: Versions, clock: Clock, release: Callable[[], None]
+        self,
+        writes: Lane,
+        gets: Lane,
+        queries: Lane,
+        versions: Versions,
+        clock: Clock,
+        latest: int,
+        release: Callable[[], None],
     ) -> None:
-        """The lanes may be one and the same. `release` is called once, when all of them are closed."""
+        """The lanes may be one and the same. `latest`: when a queue was last written, by the clock of then.
+
+        `release` is called once, when all of the lanes are closed.
+        """
         self._writes = writes
         self._queries = queries
         self._lanes = (gets, queries, writes)
@@ -44,7 +54,7 @@ class EmbeddedStorage:
         self._released = False
         self._operations = OperationCounter()
         self._tables = EmbeddedTables(writes, gets, queries, versions, self._operations)
-        self._queues = EmbeddedQueues(writes, queries, versions, self._operations, clock)
+        self._queues = EmbeddedQueues(writes, queries, versions, self._operations, clock, latest)
         self._blobs = EmbeddedBlobs(writes, queries, versions, self._operations)
 
     @property
@@ -97,7 +107,7 @@ def open_embedded(path: Path | None, clock: Clock) -> EmbeddedStorage:
     if path is None:
         connection = connect(None)
         lane = InlineLane(connection, GroupCommit())
-        return EmbeddedStorage(lane, lane, lane, create_or_check(connection, None), clock, _nothing)
+        return EmbeddedStorage(lane, lane, lane, create_or_check(connection, None), clock, 0, _nothing)
     try:
         lock = FileLock(path)
     except OSError as error:
@@ -114,7 +124,7 @@ def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> Embedde
     try:
         writing = connect(path)
         opened.append(writing)
-        versions = create_or_check(writing, path)
+        versions, latest = create_or_check(writing, path), latest_time(writing)
         opened += [connect(path, reading=True), connect(path, reading=True)]
     except BaseException:
         for connection in opened:
@@ -125,7 +135,7 @@ def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> Embedde
     writes = ThreadLane("storage-writes", writing, GroupCommit(), batch=GROUP)
     gets = ThreadLane("storage-gets", getting, Reads(), batch=READ_BATCH)
     queries = ThreadLane("storage-queries", querying, Reads(), batch=1)
-    return EmbeddedStorage(writes, gets, queries, versions, clock, release)
+    return EmbeddedStorage(writes, gets, queries, versions, clock, latest, release)
 
 
 def _write_something(connection: sqlite3.Connection) -> None:

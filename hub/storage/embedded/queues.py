@@ -1,7 +1,12 @@
-"""Queues with visibility, in SQLite. Times are microseconds since 1970, by the clock that was passed in."""
+"""Queues with visibility, in SQLite. Times are microseconds since 1970, by the clock that was passed in.
+
+That clock may be set back, while the process runs or while it is down. What was visible would then be hidden until the
+clock has come back to where it was; so the messages go back with it.
+"""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from datetime import UTC, datetime
 from functools import partial
@@ -11,36 +16,48 @@ from hub.clock import Clock
 from hub.errors import StaleReceipt
 from hub.storage import limits
 from hub.storage.counting import OperationCounter
-from hub.storage.embedded.database import Versions
+from hub.storage.embedded.database import Versions, note_time
 from hub.storage.embedded.lanes import Lane
 from hub.storage.ports import Message
 
 _MICROSECONDS: Final = 1_000_000
+_TOLERATED: Final = _MICROSECONDS
+"""A clock that is set back by less makes nobody wait for long."""
+
+log = logging.getLogger(__name__)
 
 
 class EmbeddedQueues:
     """Messages of all queues, in one SQL table with an index by the time they become visible."""
 
     def __init__(
-        self, writes: Lane, queries: Lane, versions: Versions, operations: OperationCounter, clock: Clock
+        self,
+        writes: Lane,
+        queries: Lane,
+        versions: Versions,
+        operations: OperationCounter,
+        clock: Clock,
+        latest: int,
     ) -> None:
+        """`latest`: when a queue was last written here, by the clock of then."""
         self._writes = writes
         self._queries = queries
         self._versions = versions
         self._operations = operations
         self._clock = clock
+        self._latest = self._noted = latest
 
     async def put(self, queue: str, body: str, *, hidden_seconds: float = 0) -> None:
         limits.check_queue(queue)
         limits.check_body(body)
-        now, visible_at = self._times(limits.hidden_for(hidden_seconds))
+        now, visible_at = await self._times(limits.hidden_for(hidden_seconds))
         self._operations.add("queue.put")
         await self._writes.run(lambda connection: self._put(connection, queue, body, now, visible_at))
 
     async def receive(self, queue: str, *, count: int, hidden_seconds: float) -> list[Message]:
         limits.check_queue(queue)
         limits.check_count(count)
-        now, visible_at = self._times(limits.hidden_for(hidden_seconds, least=limits.MIN_RECEIVE_HIDDEN_SECONDS))
+        now, visible_at = await self._times(limits.hidden_for(hidden_seconds, least=limits.MIN_RECEIVE_HIDDEN_SECONDS))
         self._operations.add("queue.receive")
         return await self._writes.run(lambda connection: self._receive(connection, queue, count, now, visible_at))
 
@@ -49,10 +66,10 @@ class EmbeddedQueues:
     ) -> str:
         limits.check_queue(queue)
         limits.check_body(body or "")
-        _, visible_at = self._times(limits.hidden_for(hidden_seconds))
+        now, visible_at = await self._times(limits.hidden_for(hidden_seconds))
         address = (_number(message_id), queue, receipt)
         self._operations.add("queue.update")
-        return await self._writes.run(lambda connection: self._update(connection, address, visible_at, body))
+        return await self._writes.run(lambda connection: self._update(connection, address, (now, visible_at), body))
 
     async def delete(self, queue: str, message_id: str, receipt: str) -> None:
         limits.check_queue(queue)
@@ -64,12 +81,33 @@ class EmbeddedQueues:
         self._operations.add("queue.depth")
         return await self._queries.run(partial(_depth, queue=queue))
 
-    def _times(self, hidden_seconds: float) -> tuple[int, int]:
+    async def _times(self, hidden_seconds: float) -> tuple[int, int]:
         """Now, and when a message hidden for so long is visible again."""
         now = round(self._clock.now().timestamp() * _MICROSECONDS)
+        if now < self._latest - _TOLERATED:
+            await self._go_back(now)
+        self._latest = max(self._latest, now)
         return now, now + round(hidden_seconds * _MICROSECONDS)
 
+    async def _go_back(self, now: int) -> None:
+        behind, self._latest = self._latest - now, now  # before the wait: whoever asks meanwhile must not go back too
+        log.warning("the clock was set back by %.0f s: hints go back with it, leases end so much later", behind / 1e6)
+
+        def go_back(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE messages SET visible_at = visible_at - ? WHERE visible_at > ?", (behind, now))
+            note_time(connection, now)
+            self._noted = now
+
+        await self._writes.run(go_back)
+
+    def _note(self, connection: sqlite3.Connection, now: int) -> None:
+        """Let the next process know what time it was, once a second at most."""
+        if now - self._noted > _MICROSECONDS:
+            note_time(connection, now)
+            self._noted = now
+
     def _put(self, connection: sqlite3.Connection, queue: str, body: str, now: int, visible_at: int) -> None:
+        self._note(connection, now)
         connection.execute(
             "INSERT INTO messages(id, queue, visible_at, receipt, dequeue_count, inserted_at, body)"
             " VALUES(?, ?, ?, '', 0, ?, ?)",
@@ -85,6 +123,8 @@ class EmbeddedQueues:
             " WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?",
             (queue, now, count),
         ).fetchall()
+        if found:
+            self._note(connection, now)
         receipts = [self._versions.text() for _ in found]
         connection.executemany(
             "UPDATE messages SET visible_at = ?, receipt = ?, dequeue_count = dequeue_count + 1 WHERE id = ?",
@@ -93,8 +133,10 @@ class EmbeddedQueues:
         return [_message(receipt, *row) for receipt, row in zip(receipts, found, strict=True)]
 
     def _update(
-        self, connection: sqlite3.Connection, address: tuple[int, str, str], visible_at: int, body: str | None
+        self, connection: sqlite3.Connection, address: tuple[int, str, str], times: tuple[int, int], body: str | None
     ) -> str:
+        now, visible_at = times
+        self._note(connection, now)
         receipt = self._versions.text()
         updated = connection.execute(
             "UPDATE messages SET visible_at = ?, receipt = ?, body = coalesce(?, body)"
