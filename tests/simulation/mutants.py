@@ -73,12 +73,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "a row that is there already excuses the put of its message",
         (
             CREATE,
-            "await together(self._insert(event), self._put_hint(event), self._life.partitions.register(partition))",
-            "try:\n"
-            "            await self._life.events.insert(event)\n"
-            "        except Exists:\n"
-            "            return\n"
-            "        await together(self._put_hint(event), self._life.partitions.register(partition))",
+            "inserted, *_ = await together(self._insert(event), self._put_hint(event), registering)",
+            "inserted = await self._insert(event)\n"
+            "        if not inserted:\n"
+            "            registering.close()\n"
+            "            return False\n"
+            "        await together(self._put_hint(event), registering)",
         ),
     ),
     _mutant(
@@ -267,8 +267,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a message is updated without a visibility, and so visible at once",
         (
             QUEUES,
-            "        _, visible_at = self._times(limits.hidden_for(hidden_seconds))\n",
-            "        _, visible_at = self._times(0.0)\n",
+            "await self._times(limits.hidden_for(hidden_seconds))\n        address",
+            "await self._times(0.0)\n        address",
         ),
     ),
     _mutant(
