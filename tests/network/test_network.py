@@ -143,5 +143,6 @@ def test_a_hub_that_restarts_with_an_older_clock(tmp_path: Path) -> None:
                 event = agent.final(event_id)
                 assert [each["outcome"] for each in event["attempts"]] == ["SUCCESS"], f"with a clock {off} s off"
         assert agent.problems() == []
-        assert agent.said("poll: the hub answers again") == 2
+        # Said once for each restart that a poll met: an agent with all slots taken may not have polled meanwhile.
+        assert agent.said("poll: the hub answers again") == agent.said("poll: no success") <= 2
         assert rig.hub.log().count("the clock was set back by") == 1
