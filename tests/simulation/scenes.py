@@ -184,12 +184,19 @@ def shared_out(seed: int) -> Scenario:
 
 def forgotten(seed: int) -> Scenario:
     """Settled events are removed after seconds, while an agent that stood still has yet to repeat its report."""
+    return _forgotten("forgotten", seed, Post(0, "PARENT", 1.0))
+
+
+def forgotten_by_halves(seed: int) -> Scenario:
+    """The same where a follow-on lies in another hour than its parent, and is removed before it."""
+    return _forgotten("forgotten by halves", seed, Post(0, "PARENT", 1.0, id_at=-1.0))
+
+
+def _forgotten(name: str, seed: int, parent: Post) -> Scenario:
     kinds = (kind("PARENT", WorkKind(seconds=(1, 1)), edges={"on_success": "CHILD"}), kind("CHILD", sink_type=OTHER))
     pools = (Pool("sink-a", stalls=((2.5, 67.5),)), Pool("sink-b", sink_type=OTHER))
     keep = 20 / DAY
-    return Scenario(
-        "forgotten", seed, kinds, (Post(0, "PARENT", 1.0),), pools, retention_days=keep, most_wait=HOUR, horizon=SHORT
-    )
+    return Scenario(name, seed, kinds, (parent,), pools, retention_days=keep, most_wait=HOUR, horizon=SHORT)
 
 
 def wrong_clock(seed: int) -> Scenario:
@@ -249,8 +256,8 @@ SYSTEMATIC: tuple[Scene, ...] = (
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
     lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old,
-    too_late_and_among_settled, stubborn, outage, shared_out, forgotten, wrong_clock, away_for_weeks, away_for_a_day,
-    in_ten_days, secret_once, secret_stall, secret_stall_alone,
+    too_late_and_among_settled, stubborn, outage, shared_out, forgotten, forgotten_by_halves, wrong_clock,
+    away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall, secret_stall_alone,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

@@ -26,12 +26,12 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "10": (Struck("chain"),),
     "11": (
         Struck(
-            "forgotten",
+            "forgotten_by_halves",
             (1,),
             (
                 Strike("result", 1, LOST),
-                Strike("table.delete events", 2, FAIL),  # of the parent, after the follow-on has gone
-                Strike("table.delete events", 3, FAIL),
+                Strike("table.transact events", 2, FAIL),  # of the parent, after the follow-on has gone
+                Strike("table.transact events", 3, FAIL),
             ),
         ),
     ),
