@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agent_testing.fake_hub import FakeHub
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hangs_up() -> None:
+    """Who started the tests may have let SIGHUP be ignored, and agents and tasks would inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
