@@ -70,6 +70,8 @@ def services_of(here: Hub) -> Services:
         life=life,
         creator=here.creator,
         canceller=here.canceller,
+        reruns=here.reruns,
+        depths=here.depths,
         logs=here.logs,
         listing=Listing(here.storage.tables, life.partitions, here.clock, life.margin()),
         configuration=here.configuration,

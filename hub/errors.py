@@ -151,6 +151,14 @@ class TooMany(NexomaticError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Paused(NexomaticError):
+    """This is paused. Try again later."""
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 60) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 # --- a bug -----------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from hub.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    Paused,
     Rejected,
     SecretUnavailable,
     Superseded,
@@ -56,6 +57,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = {
     Changed: Kind(412, "changed", "It was changed meanwhile"),
     Conflict: Kind(409, "conflict", "Somebody else was first"),
     TooMany: Kind(429, "too-many", "Too many requests"),
+    Paused: Kind(503, "paused", "Paused"),
     Unavailable: Kind(503, "unavailable", "Storage does not answer"),
 }
 """Found by an error's class, or the nearest class above it."""
@@ -99,8 +101,8 @@ def _kind_of(error: BaseException) -> Kind:
 def _headers(error: BaseException, status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": error.challenge if isinstance(error, Unverified) else "Bearer"}
-    if isinstance(error, TooMany):
-        return {"Retry-After": str(math.ceil(error.retry_after_seconds))}
+    if isinstance(error, TooMany | Paused):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if status == 503:
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return {}

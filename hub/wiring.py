@@ -30,13 +30,20 @@ from hub.life.debts import Debts
 from hub.life.lease import LeaseTokens
 from hub.life.logs import Logs
 from hub.life.news import News
+from hub.life.permits import Permits
 from hub.life.redeliver import Redelivery
 from hub.life.release import Release
 from hub.life.renew import Renewer
+from hub.life.rerun import Reruns
 from hub.life.tally import Tally
 from hub.life.terms import Terms
 from hub.life.waits import Waits
+from hub.limits.depth import QueueDepths
+from hub.limits.overflow import Overflow
 from hub.limits.slots import Slots
+from hub.limits.source_rate import SourceRates
+from hub.limits.start_rate import StartRates
+from hub.limits.token_rows import TokenRows
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.secret_text import new_secret
@@ -49,6 +56,7 @@ from hub.secrets.embedded import EmbeddedSecrets, Registry
 from hub.secrets.sealing import Sealer
 from hub.secrets.tidying import SecretTidying
 from hub.signing import Purpose, RootKey, Signer
+from hub.sources.limits import SourceLimits
 from hub.sources.wiring import Sources, Surroundings, build_sources
 from hub.storage.configuration import Credentials, Write
 from hub.storage.contents import Contents
@@ -102,6 +110,8 @@ class Hub:
     context: LifeContext
     creator: Creator
     canceller: Canceller
+    reruns: Reruns
+    depths: QueueDepths
     logs: Logs
     agents: AgentCalls
     polls: Polls
@@ -192,7 +202,11 @@ def build(
     creator, logs = Creator(context), Logs(context)
     debts = Debts(context, creator)
     completion = Completion(context, debts, slots, logs)
-    redelivery = Redelivery(context, Claimer(context, slots, tokens), debts)
+    rows = TokenRows(storage.tables, context.now, randomness)
+    depths = QueueDepths(storage.queues, clock)
+    limits = SourceLimits(SourceRates(rows, clock), depths)
+    permits = Permits(slots, StartRates(rows, clock), options.terms.no_slot_seconds)
+    redelivery = Redelivery(context, Claimer(context, permits, tokens), debts)
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
@@ -212,6 +226,8 @@ def build(
         context=context,
         creator=creator,
         canceller=Canceller(context, debts, slots),
+        reruns=Reruns(context, creator, depths),
+        depths=depths,
         logs=logs,
         agents=AgentCalls(
             context, tokens, Release(context, keeping.engine), Renewer(context, slots, completion), completion, logs
@@ -228,7 +244,9 @@ def build(
             _sweep(options, storage, clock, randomness),
         ),
         stats=stats,
-        sources=build_sources(context, creator, configuration, keeping.kept, storage.tables, _surroundings(options)),
+        sources=build_sources(
+            context, creator, configuration, keeping.kept, storage.tables, limits, _surroundings(options)
+        ),
         waits=waits,
         resources=administration.resources,
         sinks=administration.sinks,
@@ -268,6 +286,7 @@ def _context(
         evaluator=evaluator,
         news=news,
         randomness=randomness,
+        route=Overflow(clock).route,
         wake=wires.wake,
         cancelled=wires.cancelled,
         restarted=wires.restarted,

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from hub.api import cursors
+from hub.api.life_views import Retry, TreeNode, TreeView
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
 from hub.errors import FieldError, Invalid, Missing, NotFound, Rejected
 from hub.life.create import NewEvent
 from hub.life.listing import Wanted
+from hub.life.rerun import Wish
+from hub.life.tree import tree
 from hub.model.configuration import EventType, SourceKind
 from hub.model.event import Content, Event, State
+from hub.model.snapshot import Snapshot
 from hub.rules import ids, strict_json
 from hub.rules.reporting import shown_state
 from hub.rules.tracing import correlation_id_of, traceparent_of
@@ -25,13 +30,16 @@ from hub.storage import keys
 router = APIRouter(route_class=GuardedRoute, tags=["events"])
 
 _LIST = "events"
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 Name = Annotated[str | None, Query(max_length=63)]
+IdempotencyKey = Annotated[str | None, Header(description="Drawn by the caller, the same each time it tries again")]
 
 
 @router.post("/api/events", status_code=201)
 async def fire(desk: Desk, request: Request, response: Response, body: Fire) -> EventView:
     """Fire an event by hand."""
-    event_type = await _fireable(desk, body.event_type)
+    event_type, snapshot = await _fireable(desk, body.event_type)
+    await desk.depths.check([event_type], snapshot)
     event = await desk.creator.create(
         NewEvent(
             event_type=event_type,
@@ -86,6 +94,41 @@ async def cancel(desk: Desk, id: str) -> EventView:  # noqa: A002 - the name in 
     return await _view(desk, await desk.canceller.cancel(ids.check(id)))
 
 
+@router.post("/api/events/{id}/retry", status_code=201)
+async def retry(
+    desk: Desk,
+    request: Request,
+    response: Response,
+    id: str,  # noqa: A002 - the name in the address
+    body: Retry | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> EventView:
+    """Run an event that has ended once more, as a new event with the same payload.
+
+    `as` is `today` (what is configured now) or `recorded` (what its last attempt ran). Under one Idempotency-Key there
+    is one rerun, however often it is asked for within a day.
+    """
+    event = await desk.reruns.rerun(
+        Wish(
+            event_id=ids.check(id),
+            how=(body or Retry()).how,
+            key=_key(idempotency_key),
+            traceparent=traceparent_of(request.headers, desk.life.randomness()),
+            correlation_id=correlation_id_of(request.headers),
+        )
+    )
+    response.headers["Location"] = f"/api/events/{event.id}"
+    return await _view(desk, event)
+
+
+@router.get("/api/events/{id}/tree")
+async def read_tree(desk: Desk, id: str) -> TreeView:  # noqa: A002 - the name in the address
+    """All events of its root, which one followed which, and how each ended."""
+    found = await tree(desk.life.events, ids.check(id))
+    nodes = [TreeNode.of(each, _shown_state(desk, each)) for each in found.events]
+    return TreeView(root_id=found.root_id, events=nodes, complete=found.complete)
+
+
 @router.get("/api/events/{id}/logs", response_model=LogsView)
 async def read_logs(desk: Desk, id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> Response:  # noqa: A002
     """Lines with a number above `after`: some thousand at a time, so ask on until it is `complete`.
@@ -98,10 +141,12 @@ async def read_logs(desk: Desk, id: str, after: Annotated[int, Query(ge=0, le=2*
     return Response(view.model_dump_json(), media_type="application/json")
 
 
-async def _fireable(desk: Services, name: str) -> EventType:
-    found = (await desk.configuration.current()).event_type(name)
+async def _fireable(desk: Services, name: str) -> tuple[EventType, Snapshot]:
+    snapshot = await desk.configuration.current()
+    found = snapshot.event_type(name)
     if found is None:  # it may have been made a moment ago, by another process
-        found = (await desk.configuration.news()).snapshot.event_type(name)
+        snapshot = (await desk.configuration.news()).snapshot
+        found = snapshot.event_type(name)
     if found is None:
         what = f"there is no event type {name}"
         raise Invalid(what, [FieldError("event_type", what)])
@@ -110,13 +155,24 @@ async def _fireable(desk: Services, name: str) -> EventType:
         raise Rejected(f"{found.name} may not be fired by hand: its sources are {allowed}")
     if not found.enabled:
         raise Rejected(f"{found.name} is disabled")
-    return found
+    return found, snapshot
 
 
 async def _view(desk: Services, event: Event) -> EventView:
-    state = shown_state(event.state, event.lease_until, desk.clock.now(), desk.life.margin())
+    state = _shown_state(desk, event)
     payload = await _content(desk, keys.PAYLOADS, event.payload)
     return EventView.of(event, state, payload, await _content(desk, keys.RESULTS, event.result_data))
+
+
+def _shown_state(desk: Services, event: Event) -> State:
+    return shown_state(event.state, event.lease_until, desk.clock.now(), desk.life.margin())
+
+
+def _key(given: str | None) -> str | None:
+    if given is not None and not _KEY.fullmatch(given):
+        what = "must be 1 to 200 printable ASCII characters"
+        raise Invalid(f"Idempotency-Key {what}", [FieldError("idempotency-key", what)])
+    return given
 
 
 async def _content(desk: Services, container: str, content: Content | None) -> Any:

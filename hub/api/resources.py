@@ -17,6 +17,7 @@ from hub.api.services import Services
 from hub.api.views import (
     ActionList,
     Applied,
+    AskPause,
     ConfigurationView,
     EventTypeList,
     MissingSecret,
@@ -28,7 +29,7 @@ from hub.api.views import (
 from hub.configure.documents import list_name
 from hub.configure.matching import Match, etag
 from hub.errors import FieldError, Invalid
-from hub.model.configuration import Action, EventType, Kind, SinkType
+from hub.model.configuration import Action, EventType, Kind, Pause, SinkType
 from hub.model.people import Role
 from hub.people.identity import Caller, Person
 from hub.storage.codec import text_of_time
@@ -38,6 +39,11 @@ router = APIRouter(route_class=GuardedRoute, tags=["configuration"])
 
 READ_ONLY: Final = ("url", "old_url_until")
 """What a source reads back with, and a document may bring along as it was read."""
+PAUSING: Final = {
+    Kind.SINK_TYPE: "Start nothing new on sinks of this type, until it is resumed or a time",
+    Kind.EVENT_TYPE: "Start nothing new of this event type, until it is resumed or a time",
+    Kind.SOURCE: "Refuse what comes to this source with 503, until it is resumed or a time",
+}
 Document = Annotated[JsonValue, Body()]
 IfMatch = Annotated[str | None, Header(description="The ETag of the version that was read, or *")]
 Secrets = Annotated[Literal["first", "later"], Query(description="later: documents may name secrets not yet there")]
@@ -136,6 +142,34 @@ add_kind(Kind.SINK_TYPE, SinkType, SinkTypeList, "SinkType")
 add_kind(Kind.ACTION, Action, ActionList, "Action")
 add_kind(Kind.EVENT_TYPE, EventType, EventTypeList, "EventType")
 add_kind(Kind.SOURCE, SourceView, SourceList, "WebhookSource")
+
+
+def add_pausing(kind: Kind, model: type[BaseModel]) -> None:
+    """The two routes of a kind that can be paused."""
+
+    async def pause(desk: Desk, request: Request, name: str, body: AskPause | None = None) -> Response:
+        wanted = body or AskPause()
+        entry = await desk.resources.pause(kind, name, Pause(note=wanted.note, until=wanted.until))
+        return _one(entry, desk, caller_of(request))
+
+    async def resume(desk: Desk, request: Request, name: str) -> Response:
+        return _one(await desk.resources.pause(kind, name, None), desk, caller_of(request))
+
+    one = f"/api/{kind}/{{name}}"
+    for verb, endpoint, description in (("pause", pause, PAUSING[kind]), ("resume", resume, "End its pause")):
+        router.add_api_route(
+            f"{one}/{verb}",
+            endpoint,
+            methods=["POST"],
+            name=f"{verb} {kind}",
+            description=description,
+            response_model=model,
+        )
+
+
+add_pausing(Kind.SINK_TYPE, SinkType)
+add_pausing(Kind.EVENT_TYPE, EventType)
+add_pausing(Kind.SOURCE, SourceView)
 
 
 @router.post("/api/sources/{name}/rotate-key")

@@ -16,6 +16,8 @@ from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.life.listing import Listing
 from hub.life.logs import Logs
+from hub.life.rerun import Reruns
+from hub.limits.depth import QueueDepths
 from hub.people.enrolment import Enrolments
 from hub.people.tokens import Tokens
 from hub.signing import Signer
@@ -30,6 +32,8 @@ class Services:
     life: LifeContext
     creator: Creator
     canceller: Canceller
+    reruns: Reruns
+    depths: QueueDepths
     logs: Logs
     listing: Listing
     configuration: ConfigurationCopy

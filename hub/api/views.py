@@ -86,6 +86,7 @@ class RunView(View):
     lease_seconds: int
     configuration: str
     parameters: dict[str, str]
+    warning_codes: list[int]
 
 
 class AttemptView(View):
@@ -122,6 +123,8 @@ class EventView(View):
     depth: int
     follow_on: str | None
     follow_on_skipped: str | None
+    rerun_of: str | None
+    """The event that was run again as this one."""
     correlation_id: str | None
     traceparent: str | None
     receipt_id: str | None
@@ -216,6 +219,13 @@ class Applied(View):
     unchanged: list[str]
     missing_secrets: list[MissingSecret]
     """What has to be put before the documents that name it can run."""
+
+
+class AskPause(Asked):
+    """Why, and until when: without an end, until it is resumed."""
+
+    note: Annotated[str, Field(max_length=500)] = ""
+    until: Annotated[datetime | None, Field(strict=False)] = None
 
 
 class Rotate(Asked):

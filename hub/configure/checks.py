@@ -16,6 +16,7 @@ _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(/[A-Za-z0-9_][A-Za-z0-9
 MOST_SECRETS: Final = 32
 """Of one document: their values go to the sink in one answer."""
 _LATER: Final = "is not supported by this release"
+NEEDS_OFFSET: Final = "needs its offset from UTC, such as 2030-01-01T00:00:00Z"
 
 
 def check(document: SinkType | Action | EventType | Source, *, front_end: bool = False) -> list[FieldError]:
@@ -33,8 +34,6 @@ def check(document: SinkType | Action | EventType | Source, *, front_end: bool =
 
 def _sink_type(document: SinkType) -> Iterator[FieldError]:
     yield from _pause(document.pause)
-    if document.max_queue_depth is not None:
-        yield FieldError("max_queue_depth", f"{_LATER}; null is allowed")
 
 
 def _action(document: Action) -> Iterator[FieldError]:
@@ -45,8 +44,6 @@ def _action(document: Action) -> Iterator[FieldError]:
 
 
 def _event_type(document: EventType) -> Iterator[FieldError]:
-    if document.rate_per_minute is not None:
-        yield FieldError("rate_per_minute", f"{_LATER}; null is allowed")
     if document.redact:
         yield FieldError("redact", f"{_LATER}; an empty list is allowed")
     yield from _pause(document.pause)
@@ -67,7 +64,7 @@ def _source(document: Source, front_end: bool) -> Iterator[FieldError]:
 
 def _pause(pause: Pause | None) -> Iterator[FieldError]:
     if pause is not None and pause.until is not None and pause.until.tzinfo is None:
-        yield FieldError("pause.until", "needs its offset from UTC, such as 2030-01-01T00:00:00Z")
+        yield FieldError("pause.until", NEEDS_OFFSET)
 
 
 def _module(document: Action) -> Iterator[FieldError]:

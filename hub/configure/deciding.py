@@ -7,8 +7,9 @@ from typing import Any
 
 from hub.configure import references
 from hub.configure.checks import check
+from hub.configure.cycles import Chains
 from hub.errors import FieldError, Invalid, Rejected
-from hub.model.configuration import Kind
+from hub.model.configuration import Action, EventType, Kind
 from hub.rules import names
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind
 
@@ -45,6 +46,10 @@ def consistent(seen: Configuration, edit: Edit, *, secrets_later: bool = False, 
                     problems.append(_placed(entry, FieldError(field, what), many))
                 else:
                     others.append(f"{kind}/{entry.name} ({field}: {what})")
+    chained = [entry for entry in edit.put if isinstance(entry.model, Action | EventType)]
+    if chained and not problems and not others:
+        chains = Chains(after.snapshot)
+        problems = [_placed(entry, error, many) for entry in chained for error in chains.closed_by(_document(entry))]
     if problems:
         said = "; ".join(f"{each.field} {each.message}" for each in problems[:3])
         raise Invalid(f"the request was refused: {said}", problems)

@@ -14,12 +14,13 @@ from typing import Any, Final, TypeAlias
 from pydantic import JsonValue
 
 from hub.clock import Clock
+from hub.configure.checks import NEEDS_OFFSET
 from hub.configure.deciding import consistent, removal
 from hub.configure.documents import merge_patch, named, parse, parse_all
 from hub.configure.matching import Match
 from hub.configure.references import missing_secrets
 from hub.errors import FieldError, Invalid, NotFound, Rejected
-from hub.model.configuration import Kind, SourceKind
+from hub.model.configuration import Kind, Pause, SourceKind
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
 
 KEY_OVERLAP: Final = timedelta(hours=24)
@@ -110,6 +111,24 @@ class Resources:
 
         await self._write(decide)
 
+    async def pause(self, kind: Kind, name: str, pause: Pause | None) -> Entry:
+        """Pause it, or resume it with None, whatever else is changed meanwhile. Raises `NotFound`, `Invalid`."""
+        paused: list[Entry] = []
+        if pause is not None and pause.until is not None:
+            _check_end(pause.until, self._clock.now())
+
+        def decide(seen: Configuration) -> Edit:
+            entry = _existing(seen, kind, name)
+            if entry.model.pause == pause:  # type: ignore[attr-defined]  # only of kinds that can be paused
+                paused[:] = [entry]
+                return Edit()
+            model = entry.model.model_copy(update={"pause": pause})
+            paused[:] = [replace(entry, model=model, etag="")]
+            return consistent(seen, Edit(put=paused))
+
+        version = await self._write(decide)
+        return _stamped(Saved(paused[0], created=False), version).entry
+
     async def rotate_key(self, name: str, overlap: timedelta = KEY_OVERLAP) -> Entry:
         """Give a webhook a new key; the old one is valid for the overlap. Raises `NotFound`, `Rejected`."""
         key = self._new_key()
@@ -160,6 +179,12 @@ def _saved(seen: Configuration, kind: Kind, model: Any, new_key: str) -> Saved:
         if before is not None and before.key:
             entry = replace(entry, key=before.key, old_key=before.old_key, old_key_until=before.old_key_until)
     return Saved(entry, created=before is None)
+
+
+def _check_end(until: datetime, now: datetime) -> None:
+    what = NEEDS_OFFSET if until.tzinfo is None else "must be a time to come" if until <= now else None
+    if what is not None:
+        raise Invalid(f"until {what}", [FieldError("until", what)])
 
 
 def _stamped(saved: Saved, version: str) -> Saved:

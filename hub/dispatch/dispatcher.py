@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from hub.dispatch.lanes import Lanes
 from hub.dispatch.receive_loop import Follow, Patience, ReceiveLoop
 from hub.dispatch.waiting_poll import WaitingPoll
+from hub.storage import keys
 from hub.storage.ports import Queues
 from hub.wire import Cancel
 
@@ -21,6 +23,8 @@ class Dispatcher:
         self._follow = follow
         self._patience = patience
         self._loops: dict[str, ReceiveLoop] = {}
+        self._lanes: dict[str, Lanes] = {}
+        """Kept when a loop is not: a loop that begins anew must not begin anew with the overflow."""
         self._held: dict[str, list[WaitingPoll]] = {}
         self._sweep_above = _FEW
         self.held_polls = 0
@@ -47,7 +51,10 @@ class Dispatcher:
 
     def wake(self, queue: str) -> None:
         """Something was put on this queue by this process."""
-        loop = self._loops.get(queue)
+        main = keys.main_of(queue)
+        lanes, loop = self._lanes.get(main), self._loops.get(main)
+        if lanes is not None:
+            lanes.put(queue)
         if loop is not None:
             loop.wake()
 
@@ -70,5 +77,6 @@ class Dispatcher:
             if len(self._loops) > self._sweep_above:  # not each time: a thousand sinks may have a queue each
                 self._loops = {name: loop for name, loop in self._loops.items() if not loop.idle}
                 self._sweep_above = 2 * len(self._loops) + _FEW
-            self._loops[queue] = ReceiveLoop(queue, self._queues, self._follow, self._patience)
+            lanes = self._lanes.setdefault(queue, Lanes(queue))
+            self._loops[queue] = ReceiveLoop(lanes, self._queues, self._follow, self._patience)
         return self._loops[queue]

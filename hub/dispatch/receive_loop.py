@@ -1,4 +1,4 @@
-"""The receive loop: one for each queue in a process, shared by all polls that wait on it.
+"""The receive loop: one for each queue and its overflow in a process, shared by all polls that wait on them.
 
 Storage cost so grows with processes and pools, not with agents. It runs only while a poll waits, asks for no more
 messages than the waiting polls have free slots, and hands them out one each in order of arrival, round and round.
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hub.dispatch.lanes import Lanes
 from hub.dispatch.waiting_poll import WaitingPoll
 from hub.errors import NexomaticError, StaleReceipt
 from hub.storage.ports import Message, Queues
@@ -39,10 +40,11 @@ class Patience:
 
 
 class ReceiveLoop:
-    """Receives for all polls waiting on one queue."""
+    """Receives for all polls waiting on one queue, from it and from the overflow beside it."""
 
-    def __init__(self, queue: str, queues: Queues, follow: Follow, patience: Patience) -> None:
-        self._queue = queue
+    def __init__(self, lanes: Lanes, queues: Queues, follow: Follow, patience: Patience) -> None:
+        self._lanes = lanes
+        self._queue = lanes.main
         self._queues = queues
         self._follow = follow
         self._patience = patience
@@ -94,25 +96,34 @@ class ReceiveLoop:
                 await self._wake.wait()
 
     async def step(self) -> bool:
-        """Receive once and hand out; whether there was anything. Raises what storage raises."""
+        """Receive what the takers have room for and hand it out; whether there was any. Raises what storage raises."""
         if not self._patience.clock_is_right():
             return False
         takers = [poll for poll in self._polls if poll.free > 0]
-        wanted = min(MOST_AT_ONCE, sum(poll.free for poll in takers))
-        if not wanted:
+        if not takers:
             return False
-        messages = await self._queues.receive(self._queue, count=wanted, hidden_seconds=self._patience.first_visibility)
-        for message in messages:
-            self._hand_out(message)
+        found = False
+        for queue in self._lanes.turns(asyncio.get_running_loop().time()):
+            found |= await self._receive(queue)
         for poll in takers:
             poll.looked()
+        return found
+
+    async def _receive(self, queue: str) -> bool:
+        wanted = min(MOST_AT_ONCE, sum(poll.free for poll in self._polls))
+        if not wanted:
+            return False
+        messages = await self._queues.receive(queue, count=wanted, hidden_seconds=self._patience.first_visibility)
+        self._lanes.looked(queue, full=len(messages) == wanted, empty=not messages)
+        for message in messages:
+            self._hand_out(queue, message)
         return bool(messages)
 
-    def _hand_out(self, message: Message) -> None:
+    def _hand_out(self, queue: str, message: Message) -> None:
         poll = self._next_taker()
         if poll is not None:
             poll.reserve()
-        task = asyncio.create_task(self._show(message) if poll is None else self._claim(message, poll))
+        task = asyncio.create_task(self._show(queue, message) if poll is None else self._claim(queue, message, poll))
         self._claims.add(task)
         task.add_done_callback(self._claims.discard)
 
@@ -124,27 +135,27 @@ class ReceiveLoop:
                 return poll
         return None
 
-    async def _claim(self, message: Message, poll: WaitingPoll) -> None:
+    async def _claim(self, queue: str, message: Message, poll: WaitingPoll) -> None:
         task: Task | None = None
         try:
-            task = await self._follow(self._queue, message, poll.sink)
+            task = await self._follow(queue, message, poll.sink)
         except NexomaticError as error:
             # The message comes back by itself: nothing is lost, whatever was left half done.
-            log.warning("a message of queue %s was left for later: %s", self._queue, error)
+            log.warning("a message of queue %s was left for later: %s", queue, error)
         except Exception:
-            log.exception("a message of queue %s could not be followed", self._queue)
+            log.exception("a message of queue %s could not be followed", queue)
         finally:
             poll.give(task)
             self._wake.set()
 
-    async def _show(self, message: Message) -> None:
+    async def _show(self, queue: str, message: Message) -> None:
         """No poll is left to take it: let others see it at once."""
         try:
-            await self._queues.update(self._queue, message.id, message.receipt, hidden_seconds=0)
+            await self._queues.update(queue, message.id, message.receipt, hidden_seconds=0)
         except StaleReceipt:
             return
         except NexomaticError as error:
-            log.warning("a message of queue %s stays hidden for a while: %s", self._queue, error)
+            log.warning("a message of queue %s stays hidden for a while: %s", queue, error)
 
     def _note_failure(self, error: NexomaticError) -> None:
         if not self._failing:

@@ -9,7 +9,7 @@ from hub.limits.slots import Slots
 from hub.model.event import Code, Event, State
 from hub.rules import lifecycle
 from hub.rules.lifecycle import Edges
-from hub.rules.resolving import edges_today
+from hub.rules.resolving import edges_unclaimed
 from hub.storage.events import Stored
 
 
@@ -55,7 +55,7 @@ class Canceller:
     async def _edges(self, event: Event) -> Edges:
         if event.state is State.RUNNING:
             return lifecycle.holding(event).edges
-        return edges_today(event.event_type, await self._life.configuration())
+        return edges_unclaimed(event, await self._life.configuration())
 
     async def _after(self, before: Event, cancelled: Stored) -> None:
         if before.state is State.RUNNING and before.sink is not None and before.claim_id is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from hub.errors import Changed, Invalid, Missing, StaleReceipt, Unavailable
 from hub.life.context import LifeContext
 from hub.life.lease import Lease, LeaseTokens
-from hub.limits.slots import Slots
+from hub.life.permits import Permits
 from hub.model.configuration import Parameter, ParameterType
 from hub.model.event import Code, Event
 from hub.rules import lifecycle
@@ -20,14 +20,6 @@ from hub.storage import keys
 from hub.storage.events import Stored
 from hub.storage.ports import Message
 from hub.wire import SecretParameter, StaticParameter, Task
-
-
-class Later(Exception):
-    """It may run, but not now: its hint is hidden for so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"not for {seconds:g} s")
-        self.seconds = seconds
 
 
 class LostRace(Exception):
@@ -50,9 +42,9 @@ class Work:
 class Claimer:
     """Claims events for sinks."""
 
-    def __init__(self, context: LifeContext, slots: Slots, tokens: LeaseTokens) -> None:
+    def __init__(self, context: LifeContext, permits: Permits, tokens: LeaseTokens) -> None:
         self._life = context
-        self._slots = slots
+        self._permits = permits
         self._tokens = tokens
 
     async def prepare(self, event: Event, plan: Plan) -> Work:
@@ -66,7 +58,7 @@ class Claimer:
     async def claim(self, stored: Stored, work: Work, sink: str, queue: str, message: Message) -> Task:
         """The task, now leased to this sink; `stored` is QUEUED and due.
 
-        Raises `Later` without a free slot, and `LostRace`.
+        Raises `Later` while its EventType's limits do not allow it, and `LostRace`.
         """
         plan, now = work.plan, self._life.now()
         # Computed once: slot and row carry the same time, or one would end before the other.
@@ -80,30 +72,22 @@ class Claimer:
             run=plan.run,
             edges=plan.edges,
             confirm=plan.confirm,
+            static=plan.static,
         )
-        slot = await self._take_slot(stored.event, plan, claim, now)
+        permit = await self._permits.take(plan.event_type, claim.claim_id, now=now, until=until)
         claimed = lifecycle.claim(stored.event, claim)
         try:
             etag = await self._write(claimed, stored.etag)
         except MayStillLand:
             raise  # its slot is left to expire: freed now, a claim that lands later would run without one
         except LostRace:
-            if slot is not None:
-                await self._slots.release(claimed.event_type, slot, claim.claim_id)
+            await self._permits.give_back(permit)
             raise
         self._life.news.claimed(stored.event, claimed)
         receipt = await self._hide(queue, message, plan.run.lease_seconds)
-        lease = Lease(lifecycle.holding(claimed), queue, etag, message.id, receipt, plan.run.lease_seconds, slot)
+        held = lifecycle.holding(claimed)
+        lease = Lease(held, queue, etag, message.id, receipt, plan.run.lease_seconds, permit.slot)
         return self._task(claimed, work, lease)
-
-    async def _take_slot(self, event: Event, plan: Plan, claim: Claim, now: datetime) -> int | None:
-        most = plan.event_type.max_running
-        if most is None:
-            return None
-        slot = await self._slots.take(event.event_type, most, claim.claim_id, now=now, until=claim.lease_until)
-        if slot is None:
-            raise Later(self._life.terms.no_slot_seconds)
-        return slot
 
     async def _write(self, claimed: Event, etag: str) -> str:
         try:
@@ -163,7 +147,7 @@ class Claimer:
             payload=json.loads(work.payload),
             parameters=work.parameters,
             timeout_seconds=run.timeout_seconds,
-            warning_codes=work.plan.action.warning_codes,
+            warning_codes=run.warning_codes,
             created_at=event.created_at,
             source=event.source,
             parent_id=event.parent_id,

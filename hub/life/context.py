@@ -10,6 +10,7 @@ from hub.clock import Clock
 from hub.evaluation import Evaluation
 from hub.life.news import News
 from hub.life.terms import Terms
+from hub.model.configuration import EventType
 from hub.model.snapshot import Snapshot
 from hub.storage.contents import Contents
 from hub.storage.events import EventRows
@@ -34,6 +35,8 @@ class LifeContext:
     news: News
     randomness: Callable[[], int]
     """80 or more random bits at each call."""
+    route: Callable[[EventType], str]
+    """The queue for one more message of an EventType, which is counted: floods go to the overflow."""
     wake: Callable[[str], None]
     """Tells the receive loop of a queue in this process that something is there now."""
     cancelled: Callable[[str, str], None]

@@ -37,6 +37,9 @@ class NewEvent:
     receipt_id: str | None = None
     receipt: CarriedReceipt | None = None
     replay_of: str | None = None
+    rerun_of: str | None = None
+    recorded: bytes | None = None
+    """What it runs instead of what is configured, as `Event.recorded`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,6 @@ class Created:
 
     event: Event
     new: bool
-
-
-def queue_of(event_type: EventType) -> str:
-    """The queue on which an EventType's events wait."""
-    if event_type.sink is not None:
-        return keys.queue_of_sink(event_type.sink)
-    return keys.queue_of_sink_type(event_type.sink_type)
 
 
 class Creator:
@@ -104,7 +100,7 @@ class Creator:
             id=event_id,
             event_type=new.event_type.name,
             sink_type=new.event_type.sink_type,
-            queue=queue_of(new.event_type),
+            queue=self._life.route(new.event_type),
             source_kind=new.source_kind,
             source=new.source,
             payload=payload,
@@ -120,6 +116,8 @@ class Creator:
             receipt_of=carried.source if carried else None,
             receipt_body=body,
             replay_of=new.replay_of,
+            rerun_of=new.rerun_of,
+            recorded=new.recorded,
         )
 
     async def _store(self, event: Event) -> bool:

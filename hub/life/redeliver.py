@@ -12,16 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hub.errors import Changed, Missing, StaleReceipt
-from hub.life.claim import Claimer, Later, LostRace
+from hub.life.claim import Claimer, LostRace
 from hub.life.context import LifeContext
-from hub.life.create import queue_of
 from hub.life.debts import Debts
+from hub.life.permits import Later
+from hub.limits.overflow import queue_of
 from hub.model.event import Code, Event, State
 from hub.rules import lifecycle
 from hub.rules.lifecycle import Changes
-from hub.rules.resolving import Unresolvable, edges_today, plan
-from hub.rules.waiting import overdue, paused
-from hub.storage import codec
+from hub.rules.resolving import Unresolvable, edges_unclaimed, plan
+from hub.rules.waiting import overdue, paused, too_deep
+from hub.storage import codec, keys
 from hub.storage.codec import Hint, UnknownFormat
 from hub.storage.events import Stored
 from hub.storage.ports import Message
@@ -103,16 +104,17 @@ class Redelivery:
     async def _take(self, delivery: Delivery, stored: Stored, unwritten: Changes) -> Task | None:
         event, now = stored.event, self._life.now()
         snapshot = await self._life.configuration()
+        if (too_many := too_deep(event)) is not None:
+            raise Unresolvable(Code.CHAIN_TOO_DEEP, too_many)
         if overdue(event, snapshot, now):
             raise Unresolvable(Code.QUEUE_TIMEOUT, "it waited longer than its queue time-out")
         if event.not_before is not None and event.not_before > now:
             raise Later((event.not_before - now).total_seconds())
         if paused(event, snapshot, now):
             raise Later(self._life.terms.no_slot_seconds)
-        todo = plan(event.event_type, snapshot, self._life.terms.lease_seconds)
-        queue = queue_of(todo.event_type)
-        if queue != delivery.queue:
-            await self._reroute(delivery, stored, {**unwritten, "queue": queue})
+        todo = plan(event, snapshot, self._life.terms.lease_seconds)
+        if queue_of(todo.event_type) != keys.main_of(delivery.queue):
+            await self._reroute(delivery, stored, {**unwritten, "queue": self._life.route(todo.event_type)})
             return None
         work = await self._claimer.prepare(event, todo)
         task = await self._claimer.claim(stored, work, delivery.sink, delivery.queue, delivery.message)
@@ -120,7 +122,7 @@ class Redelivery:
         return task
 
     async def _reject(self, delivery: Delivery, stored: Stored, why: Unresolvable, unwritten: Changes) -> None:
-        edges = edges_today(stored.event.event_type, await self._life.configuration())
+        edges = edges_unclaimed(stored.event, await self._life.configuration())
         changes = lifecycle.reject(stored.event, edges, why.code, str(why), self._life.now())
         await self._end(delivery, stored, {**unwritten, **changes})
 

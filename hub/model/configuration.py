@@ -102,6 +102,8 @@ class Action(_Document):
     on_success: Name | None = None
     on_warning: Name | None = None
     on_failure: Name | None = None
+    allow_cycle: bool = False
+    """A chain that leads back to this action is meant; else a cycle is refused."""
     timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 300
     warning_codes: tuple[Annotated[int, Field(ge=1, le=255)], ...] = ()
 
@@ -127,6 +129,15 @@ class EventType(_Document):
     enabled: bool = True
 
 
+class SourceRate(_Document):
+    """How often a source may fire: so many requests in so many seconds, evenly."""
+
+    limit: Annotated[int, Field(ge=1, le=1_000_000)]
+    per_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """So many may come at once after a quiet time; null: as many as `limit`."""
+
+
 class WebhookSource(_Document):
     """A URL that callers post to. Its key is made by the hub and is no part of this document."""
 
@@ -135,6 +146,7 @@ class WebhookSource(_Document):
     event_types: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
     verify: Verification = NoVerification()
     dedupe: Dedupe | None = None
+    rate: SourceRate | None = None
     methods: Annotated[tuple[Literal["POST", "PUT"], ...], Field(min_length=1)] = ("POST",)
     networks: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     """The only networks whose callers are heard, as `192.0.2.0/24`; empty: all."""

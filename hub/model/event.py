@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -58,6 +59,7 @@ class Code(StrEnum):
     PARAMETER_FAILED = "PARAMETER_FAILED"
     SECRET_UNAVAILABLE = "SECRET_UNAVAILABLE"  # noqa: S105 - a code, not a secret
     PAYLOAD_MISSING = "PAYLOAD_MISSING"
+    CHAIN_TOO_DEEP = "CHAIN_TOO_DEEP"
 
 
 class _Frozen(BaseModel):
@@ -87,6 +89,18 @@ class Run(_Frozen):
     """The version of the configuration it was resolved from."""
     parameters: dict[str, str] = {}
     """Where each parameter came from: `STATIC`, `DATA path`, `SECRET name`. Never a value."""
+    warning_codes: tuple[int, ...] = ()
+
+
+class Recorded(_Frozen):
+    """What an attempt ran, whole, so that another event may run the same whatever the configuration says by then."""
+
+    run: Run
+    static: dict[str, Any] = {}
+    """The values of its STATIC parameters."""
+    on_success: str | None = None
+    on_warning: str | None = None
+    on_failure: str | None = None
 
 
 class Attempt(_Frozen):
@@ -110,7 +124,7 @@ class Event(_Frozen):
     event_type: str
     sink_type: str
     queue: str
-    """The queue its message lies on."""
+    """The queue its message lies on: its pool's, or the overflow beside it."""
     source_kind: SourceKind
     source: str | None = None
     state: State = State.QUEUED
@@ -141,6 +155,8 @@ class Event(_Frozen):
     on_warning: str | None = None
     on_failure: str | None = None
     """The EventTypes that follow, as the attempt's action named them at its claim."""
+    static: bytes | None = None
+    """The STATIC parameters of its newest attempt, as JSON text; None: there are none, or they are too large."""
 
     result_code: str | None = None
     result_message: str | None = None
@@ -174,6 +190,12 @@ class Event(_Frozen):
     """The receipt that an admin replayed."""
     unannounced: bool = False
     """It is final, and the topic that listens has not been told so yet."""
+    rerun_of: str | None = None
+    """The event that an admin had run again as this one."""
+    recorded: bytes | None = None
+    """What it runs instead of what is configured, as a `Recorded` in JSON: it is a rerun as it was."""
+    reruns: str | None = None
+    """Which reruns of it were asked for under a key, so that asking again makes no other (`rules/rerunning.py`)."""
     hints: int = 0
     """How often reconcile put a fresh message for it."""
     watched_until: datetime | None = None

@@ -27,7 +27,12 @@ from hub.model.event import Attempt, Code, Content, Event, Outcome, Run, State
 from hub.rules import ids
 
 MAX_DEPTH = 32
-"""A chain of follow-ons ends here: one that leads back to itself would run for ever."""
+"""A chain of follow-ons ends here: one that leads back to itself would run for ever. The one beyond is made and ends in
+ERROR, so that everybody sees it.
+
+It is the budget of a root too: each event has one follow-on at most, so what comes of a root is a chain, and depth
+counts it exactly, without anybody counting.
+"""
 KEPT_ATTEMPTS = 50
 """How many attempts a row keeps, the newest."""
 ATTEMPT_MESSAGE_CHARS = 500
@@ -98,6 +103,7 @@ class Changes(TypedDict, total=False):
     owes_event_type: str | None
     follow_on: str | None
     follow_on_skipped: str | None
+    reruns: str | None
     queue: str
     hints: int
     watched_until: datetime | None
@@ -154,6 +160,7 @@ class Claim:
     run: Run
     edges: Edges
     confirm: bool
+    static: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +219,7 @@ def claim(event: Event, by: Claim) -> Event:
             "on_success": by.edges.on_success,
             "on_warning": by.edges.on_warning,
             "on_failure": by.edges.on_failure,
+            "static": by.static,
             "started_at": event.started_at or by.at,
         }
     )
@@ -346,7 +354,7 @@ def _final(
     follower = edges.after(state)
     if follower is None:
         return changes
-    if depth >= MAX_DEPTH:
+    if depth > MAX_DEPTH:
         changes["follow_on_skipped"] = f"{follower} was not fired: the chain is {MAX_DEPTH} events deep"
         return changes
     owed = ids.derived(at, "follow-on", event_id, follower, shard=ids.shard_of(event_id))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from hub.errors import NexomaticError
 from hub.model.configuration import Action, EventType, OnLost, Parameter, ParameterType, RetryPolicy
-from hub.model.event import Code, Run
+from hub.model.event import Code, Event, Recorded, Run
 from hub.model.snapshot import Snapshot
+from hub.rules import strict_json
 from hub.rules.lifecycle import Edges
+
+MOST_STATIC_BYTES: Final = 32 * 1024
+"""STATIC parameters up to this size are kept with the attempt, so that it can be repeated as it was."""
 
 
 class Unresolvable(NexomaticError):
@@ -24,7 +29,6 @@ class Plan:
     """Everything an attempt needs but the values that come from its payload."""
 
     event_type: EventType
-    action: Action
     run: Run
     edges: Edges
     parameters: tuple[Parameter, ...]
@@ -38,12 +42,22 @@ class Plan:
         """Work that must never start twice starts only once its claim is confirmed."""
         return self.retry.on_lost is OnLost.FAIL
 
+    @property
+    def static(self) -> bytes | None:
+        """The values of the STATIC parameters, for the record of the attempt; None: none, or too large to keep."""
+        values = {each.name: each.value for each in self.parameters if each.type is ParameterType.STATIC}
+        text = strict_json.write(values) if values else b""
+        return text if 0 < len(text) <= MOST_STATIC_BYTES else None
 
-def plan(event_type_name: str, snapshot: Snapshot, default_lease_seconds: int) -> Plan:
-    """What this EventType runs today. Raises `Unresolvable` when it, or what it names, is gone."""
-    event_type = snapshot.event_type(event_type_name)
+
+def plan(event: Event, snapshot: Snapshot, default_lease_seconds: int) -> Plan:
+    """What this event runs today, or as it was recorded. Raises `Unresolvable` when what it needs is gone."""
+    event_type = snapshot.event_type(event.event_type)
     if event_type is None:
-        raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no event type {event_type_name} any more")
+        raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no event type {event.event_type} any more")
+    if event.recorded is not None:
+        recorded = Recorded.model_validate_json(event.recorded)
+        return Plan(event_type, recorded.run, edges(recorded), _recorded_parameters(recorded))
     action = snapshot.action(event_type.action)
     if action is None:
         raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no action {event_type.action} any more")
@@ -57,18 +71,21 @@ def plan(event_type_name: str, snapshot: Snapshot, default_lease_seconds: int) -
         lease_seconds=event_type.lease_seconds or default_lease_seconds,
         configuration=snapshot.version,
         parameters={each.name: origin(each) for each in parameters},
+        warning_codes=action.warning_codes,
     )
-    return Plan(event_type, action, run, edges(action), parameters)
+    return Plan(event_type, run, edges(action), parameters)
 
 
-def edges(action: Action) -> Edges:
-    """Which EventTypes follow this action."""
-    return Edges(action.on_success, action.on_warning, action.on_failure)
+def edges(of: Action | Recorded) -> Edges:
+    """Which EventTypes follow."""
+    return Edges(of.on_success, of.on_warning, of.on_failure)
 
 
-def edges_today(event_type_name: str, snapshot: Snapshot) -> Edges:
-    """Which EventTypes would follow an event that was never claimed; none when its configuration is gone."""
-    event_type = snapshot.event_type(event_type_name)
+def edges_unclaimed(event: Event, snapshot: Snapshot) -> Edges:
+    """Which EventTypes follow an event that nobody has claimed; none when its configuration is gone."""
+    if event.recorded is not None:
+        return edges(Recorded.model_validate_json(event.recorded))
+    event_type = snapshot.event_type(event.event_type)
     action = snapshot.action(event_type.action) if event_type else None
     return edges(action) if action else Edges()
 
@@ -95,3 +112,13 @@ def origin(parameter: Parameter) -> str:
     if parameter.type is ParameterType.STATIC:
         return ParameterType.STATIC.value
     return f"{parameter.type.value} {parameter.value}"
+
+
+def _recorded_parameters(recorded: Recorded) -> tuple[Parameter, ...]:
+    """The inverse of `origin`, for all of an attempt."""
+    found = []
+    for name, origin in recorded.run.parameters.items():
+        kind, _, where = origin.partition(" ")
+        value = recorded.static[name] if kind == ParameterType.STATIC else where
+        found.append(Parameter(name=name, type=ParameterType(kind), value=value))
+    return tuple(found)

@@ -34,6 +34,16 @@ class Rate:
         return self.limit / self.per_seconds
 
 
+def per_minute(most: int) -> Rate:
+    """The rate at which never more than `most` pass in any minute, and about as many do when more want to.
+
+    A twelfth of them, five seconds' worth, may lie ready: who comes a little late would lose them otherwise. A burst
+    comes on top of what flows in meanwhile, so that is a twelfth less at most.
+    """
+    burst = math.ceil(most / 12)
+    return Rate(limit=most + 1 - burst, per_seconds=60, burst=burst)
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """So many tokens lay ready at that time."""

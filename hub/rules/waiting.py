@@ -9,6 +9,7 @@ from hub.model.configuration import Pause
 from hub.model.event import Event, State
 from hub.model.snapshot import Snapshot
 from hub.rules.hints import hint_after
+from hub.rules.lifecycle import MAX_DEPTH
 
 
 class Waiting(Protocol):
@@ -20,6 +21,8 @@ class Waiting(Protocol):
     def event_type(self) -> str: ...
     @property
     def attempt(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
     @property
     def created_at(self) -> datetime: ...
     @property
@@ -58,8 +61,17 @@ def may_need_help(event: Waiting, snapshot: Snapshot, now: datetime, expired_bef
             or (expired_before is not None and ends <= expired_before)
             or now >= hint_after(event.hints, ends)
         )
+    if event.depth > MAX_DEPTH or overdue(event, snapshot, now):
+        return True
     # The end of an attempt may put it off further, which only the whole row tells.
-    return overdue(event, snapshot, now) or now >= hint_after(event.hints, event.not_before or event.created_at)
+    return now >= hint_after(event.hints, event.not_before or event.created_at)
+
+
+def too_deep(event: Event) -> str | None:
+    """Why a follow-on will not run: its chain has led on as often as any may. It is an ERROR that everybody sees."""
+    if event.depth <= MAX_DEPTH:
+        return None
+    return f"the chain that began with {event.root_id} has led on {MAX_DEPTH} times, as often as any may"
 
 
 def paused(event: Event, snapshot: Snapshot, now: datetime) -> bool:

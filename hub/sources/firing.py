@@ -13,6 +13,7 @@ from hub.model.receipt import KeptBody, Line
 from hub.rules import ids
 from hub.rules.tracing import correlation_id_of, traceparent_of
 from hub.sources.arrival import Taken, sha256_of
+from hub.sources.limits import SourceLimits
 from hub.sources.mapping import Decision, decide
 from hub.sources.receipts import Receipts, body_name
 from hub.storage.receipt_codec import encode_receipt
@@ -51,15 +52,17 @@ class _Plan:
 class Firing:
     """Maps requests to events and creates those."""
 
-    def __init__(self, context: LifeContext, creator: Creator, receipts: Receipts) -> None:
+    def __init__(self, context: LifeContext, creator: Creator, receipts: Receipts, limits: SourceLimits) -> None:
         self._life = context
         self._creator = creator
         self._receipts = receipts
+        self._limits = limits
 
     async def fire(self, taken: Taken, derive: Callable[[str], str] | None = None) -> Fired:
         """Fire what it fires; `derive` is the id of its event of this type, when it must be the same at a second try.
 
-        Raises `Unavailable`; then some of it may have come to be.
+        Raises `TooMany` when the queue of any has no room: sent again, all of it fires. Raises `Unavailable`; then some
+        of it may have come to be.
         """
         arrival = taken.arrival
         names = arrival.source.event_types
@@ -69,6 +72,8 @@ class Firing:
             lines = [each.line() for each in decisions]
             await self._receipts.unfired(taken, lines)
             return Fired(arrival.id, lines)
+        if arrival.replay_of is None:
+            await self._limits.depth([each.fires for each in firing if each.fires is not None], arrival.snapshot)
         plan = self._plan(taken, decisions, firing, derive)
         created: dict[str, Created] = {}
         # The carrier last: a receipt that says "accepted" is not there before all that it names.

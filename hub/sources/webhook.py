@@ -21,11 +21,11 @@ from hub.model.snapshot import Snapshot
 from hub.model.verification import Slack, Verification
 from hub.rules import ids
 from hub.rules.callers import FrontEnd, address_of, within
-from hub.rules.waiting import in_force
 from hub.secrets.port import Secrets
 from hub.sources.arrival import Arrival, Taken, take
 from hub.sources.deduplication import Deduplication, Known, repeated
 from hub.sources.firing import Firing
+from hub.sources.limits import SourceLimits, check_not_paused
 from hub.sources.receipts import Receipts
 from hub.sources.refusal_limit import RefusalLimit
 from hub.sources.request import Request, check_transfer, seen
@@ -58,6 +58,7 @@ class Stages:
     refusals: RefusalLimit
     secrets: Secrets
     deduplication: Deduplication
+    limits: SourceLimits
     firing: Firing
     front_end: FrontEnd | None
     """Who tells callers' addresses; None: nobody is believed."""
@@ -74,8 +75,8 @@ class Webhooks:
     async def receive(self, key: str, request: Request) -> Accepted:
         """Fire what this request fires; all of it is durable when this returns.
 
-        Raises `NotFound` (no such address), and what refuses it: `Gone`, `Unavailable`, `Invalid` and its kinds,
-        `NotAllowed`, `Unverified`, `TooMany`.
+        Raises `NotFound` (no such address), and what refuses it: `Gone`, `Paused`, `Unavailable`, `Invalid` and its
+        kinds, `NotAllowed`, `Unverified`, `TooMany`.
         """
         source, snapshot = await self._source(key)
         arrival = self._arrival(source, snapshot, request)
@@ -133,8 +134,9 @@ class Webhooks:
         known = await self._stages.deduplication.meet(taken)
         if known.receipt_id is not None:
             return await self._repeated(taken, known.receipt_id, known.lines)
-        # The source's rate is asked for here: a repeated delivery takes nothing of it, and what it refuses is not
-        # mapped. The row of a delivery that it refuses stays open, so that the next try is let in.
+        # Only here: a repeated delivery takes nothing of the source's rate, and what that refuses is not mapped. The
+        # row of a delivery that it refuses stays open, so that the next try is let in.
+        await self._stages.limits.rate(arrival.source)
         return await self._fire(taken, known)
 
     def _check_open(self, arrival: Arrival) -> None:
@@ -143,8 +145,7 @@ class Webhooks:
             raise NotFound
         if not source.enabled:
             raise Gone("this webhook is switched off")
-        if in_force(source.pause, arrival.at):
-            raise Unavailable("this webhook is paused; try again later")
+        check_not_paused(source, arrival.at)
 
     async def _verify(self, arrival: Arrival) -> None:
         secrets = await self._values(arrival.source.verify)

@@ -14,6 +14,7 @@ from hub.secrets.port import Secrets
 from hub.signing import Signer
 from hub.sources.deduplication import Deduplication
 from hub.sources.firing import Firing
+from hub.sources.limits import SourceLimits
 from hub.sources.receipt_list import ReceiptList
 from hub.sources.receipts import Receipts
 from hub.sources.refusal_limit import RefusalLimit
@@ -54,15 +55,16 @@ def build_sources(
     configuration: ConfigurationCopy,
     secrets: Secrets,
     tables: Tables,
+    limits: SourceLimits,
     told: Surroundings,
 ) -> Sources:
     """All of them, over one storage. Reads and writes nothing yet."""
     rows = ReceiptRows(tables)
     receipts = Receipts(context, rows, told.status_of)
-    firing = Firing(context, creator, receipts)
+    firing = Firing(context, creator, receipts, limits)
     receipt_list = ReceiptList(context, rows, EventReceipts(tables), told.keep_receipts)
     deduplication = Deduplication(context, DeliveryRows(tables))
-    stages = Stages(receipts, RefusalLimit(), secrets, deduplication, firing, told.front_end)
+    stages = Stages(receipts, RefusalLimit(), secrets, deduplication, limits, firing, told.front_end)
     return Sources(
         webhooks=Webhooks(context, configuration, stages),
         statuses=Statuses(context, told.status_signer),

@@ -51,8 +51,10 @@ _TEXT = (
     "receipt_id",
     "receipt_of",
     "replay_of",
+    "rerun_of",
+    "reruns",
 )
-_BYTES = ("receipt",)
+_BYTES = ("receipt", "static", "recorded")
 _TIMES = (
     "created_at",
     "not_before",

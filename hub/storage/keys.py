@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 EVENTS = "events"
 PARTITIONS = "partitions"
@@ -10,12 +11,26 @@ LOGS = "logs"
 CONFIGURATION = "configuration"
 PRESENCE = "presence"
 SLOTS = "slots"
+RATES = "rates"
 UPKEEP = "upkeep"
 STATS = "stats"
 SECRETS = "secrets"
 RECEIPTS = "receipts"
 DELIVERIES = "deliveries"
-TABLES = (EVENTS, PARTITIONS, LOGS, CONFIGURATION, PRESENCE, SLOTS, UPKEEP, STATS, SECRETS, RECEIPTS, DELIVERIES)
+TABLES = (
+    EVENTS,
+    PARTITIONS,
+    LOGS,
+    CONFIGURATION,
+    PRESENCE,
+    SLOTS,
+    RATES,
+    UPKEEP,
+    STATS,
+    SECRETS,
+    RECEIPTS,
+    DELIVERIES,
+)
 
 SOUGHT: tuple[tuple[str, str | bool], ...] = (("open", True), ("state", "ERROR"), ("state", "WARNING"))
 """Rows of events that are sought among a great many others, by the value of a column: what is not settled, and what
@@ -25,6 +40,8 @@ PAYLOADS = "payloads"
 RESULTS = "results"
 REQUESTS = "requests"
 CONTAINERS = (PAYLOADS, RESULTS, REQUESTS)
+
+_OVERFLOW = "-overflow"
 
 
 def queue_of_sink_type(name: str) -> str:
@@ -37,6 +54,17 @@ def queue_of_sink(name: str) -> str:
     return _queue("s", name)
 
 
+def overflow_of(queue: str) -> str:
+    """The overflow queue beside a queue: for the messages of EventTypes that would crowd out all others there."""
+    return queue + _OVERFLOW
+
+
+def main_of(queue: str) -> str:
+    """The queue beside which an overflow queue is; a queue that is none is its own."""
+    return queue.removesuffix(_OVERFLOW)
+
+
+@lru_cache(maxsize=4096)
 def _queue(kind: str, name: str) -> str:
     digest = hashlib.sha256(name.casefold().encode()).hexdigest()[:32]
     return f"nexomatic-{kind}-{digest}"

@@ -31,6 +31,7 @@ _OPEN_COLUMNS: Final = (
     "state",
     "event_type",
     "attempt",
+    "depth",
     "created_at",
     "not_before",
     "lease_until",
@@ -55,6 +56,7 @@ class OpenEvent:
     state: State
     event_type: str
     attempt: int
+    depth: int
     created_at: datetime
     not_before: datetime | None
     lease_until: datetime | None
@@ -151,19 +153,23 @@ class UpkeepRows:
 
 def _open(values: Values) -> OpenEvent:
     codec.check_format(values.get("format"))
-    attempt, hints = values.get("attempt", 0), values.get("hints", 0)
-    assert isinstance(attempt, int)
-    assert isinstance(hints, int)
     return OpenEvent(
         id=str(values["id"]),
         state=State(str(values["state"])),
         event_type=str(values["event_type"]),
-        attempt=attempt,
+        attempt=_number(values, "attempt"),
+        depth=_number(values, "depth"),
         created_at=codec.time_of_text(str(values["created_at"])),
         not_before=_time(values, "not_before"),
         lease_until=_time(values, "lease_until"),
-        hints=hints,
+        hints=_number(values, "hints"),
     )
+
+
+def _number(values: Values, name: str) -> int:
+    number = values.get(name, 0)
+    assert isinstance(number, int)
+    return number
 
 
 def _old(row: Row) -> OldEvent:

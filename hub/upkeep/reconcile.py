@@ -23,8 +23,8 @@ from hub.rules import ids, lifecycle, partitions
 from hub.rules.hints import fresh_hint_due
 from hub.rules.lifecycle import Changes
 from hub.rules.partitions import Partition
-from hub.rules.resolving import edges_today
-from hub.rules.waiting import may_need_help, overdue
+from hub.rules.resolving import edges_unclaimed
+from hub.rules.waiting import may_need_help, overdue, too_deep
 from hub.storage import codec
 from hub.storage.events import Stored
 from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
@@ -202,8 +202,11 @@ class Reconciler:
 
 def _ending(event: Event, walk: _Walk) -> Changes | None:
     """How an open event ends here and now; None: it goes on."""
+    if event.state is State.QUEUED and (too_many := too_deep(event)) is not None:
+        edges = edges_unclaimed(event, walk.snapshot)
+        return lifecycle.reject(event, edges, Code.CHAIN_TOO_DEEP, too_many, walk.now)
     if overdue(event, walk.snapshot, walk.now):
-        edges = edges_today(event.event_type, walk.snapshot)
+        edges = edges_unclaimed(event, walk.snapshot)
         message = "it waited longer than its queue time-out"
         return lifecycle.reject(event, edges, Code.QUEUE_TIMEOUT, message, walk.now)
     if event.state is not State.RUNNING or walk.seen_before is None:

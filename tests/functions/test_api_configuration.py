@@ -88,7 +88,6 @@ class TestDocuments:
     async def test_features_that_are_not_there_are_refused_with_words(self, shell: Shell) -> None:
         await shell.configure()
         for path, field, value in (
-            ("sink-types/PYTHON:BASE", "max_queue_depth", 5),
             ("actions/go", "bundle", "x@1"),
             ("event-types/GO", "redact", ["a"]),
         ):

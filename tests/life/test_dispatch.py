@@ -69,13 +69,13 @@ def receives(rig: LifeRig) -> int:
 
 
 @pytest.mark.parametrize("sinks", [1, 50])
-def test_idle_polls_cost_one_receive_a_second_however_many_wait(sinks: int) -> None:
+def test_idle_polls_cost_one_receive_a_second_and_one_of_the_overflow_in_five_however_many_wait(sinks: int) -> None:
     async def body(rig: LifeRig) -> None:
         waiting = [polling(rig, f"sink-{number}") for number in range(sinks)]
         await asyncio.sleep(10)
         before = receives(rig)
         await asyncio.sleep(30)
-        assert 29 <= receives(rig) - before <= 31
+        assert 29 + 5 <= receives(rig) - before <= 31 + 7
         answers = await asyncio.gather(*waiting)
         assert all(not answer.tasks and not answer.commands for answer in answers)
         after = receives(rig)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from hub.configure import copy
+from hub.dispatch import lanes
 from hub.model.configuration import SinkType
 from hub.wire import Need, Renew
-from tests.life.rig import SINK, LifeRig
+from tests.contract.rig import unique
+from tests.life.rig import SINK, SINK_TYPE, LifeRig
+
+
+@pytest.fixture(autouse=True)
+def _no_look_at_the_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in five seconds, whatever is done meanwhile: on a slow machine it would be counted to an event."""
+    monkeypatch.setattr(lanes, "LOOK_SECONDS", 1e9)
 
 
 async def test_a_short_event_costs_seven_operations_from_creation_to_success_with_its_log(either: LifeRig) -> None:
@@ -72,14 +81,34 @@ async def test_a_release_costs_one_operation_and_one_for_each_secret(
     assert {each.name: each.value for each in released.secrets} == {name: f"value of {name}" for name in names}
 
 
-async def _through(rig: LifeRig, event_type: str) -> Counter[str]:
+@pytest.mark.parametrize(
+    ("limits", "more"),
+    [
+        ({"rate_per_minute": 600}, {"table.get": 1, "table.replace": 1}),
+        ({"max_running": 3}, {"table.query": 1, "table.insert": 1, "table.get": 1, "table.delete": 1}),
+    ],
+)
+async def test_what_the_limits_of_an_event_type_cost(
+    either: LifeRig, limits: dict[str, Any], more: dict[str, int]
+) -> None:
+    pool = unique("POOL")  # on the emulator, events of other tests wait in the usual one
+    await either.configure(SinkType(name=pool))
+    await either.event_type("PLAIN", sink_type=pool)
+    await either.event_type("LIMITED", sink_type=pool, **limits)
+    await _through(either, "LIMITED", sink_type=pool)
+    plain = await _through(either, "PLAIN", sink_type=pool)
+
+    assert await _through(either, "LIMITED", sink_type=pool) - plain == more
+
+
+async def _through(rig: LifeRig, event_type: str, sink_type: str = SINK_TYPE) -> Counter[str]:
     """One event from creation to SUCCESS, with a line of log and a result.
 
     The poll comes after the event: one that waits would add a receive for each second it waits.
     """
     before = rig.hub.storage.operations.by_kind()
     event = await rig.fire(event_type)
-    task = await rig.one()
+    task = await rig.one(sink_type=sink_type)
     await rig.report(task, logs=(rig.chunk("done"),), data={"rows": 3})
     spent = rig.hub.storage.operations.by_kind() - before
     assert (await rig.read(event.id)).state == "SUCCESS"

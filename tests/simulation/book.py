@@ -63,9 +63,17 @@ def payload_of(post: Post) -> bytes:
 class Book:
     """The book of one run. A `Ledger` for the agents."""
 
-    def __init__(self, scenario: Scenario, complain: Callable[[str, str], None], news: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        complain: Callable[[str, str], None],
+        news: Callable[[], None],
+        rerun_of: Callable[[str], str],
+    ) -> None:
+        """`rerun_of`: of which event an event is the rerun; empty: of none."""
         self._scenario = scenario
         self._news = news
+        self._rerun_of = rerun_of
         self._complain = complain
         self._posts = {id_of(scenario, post): post for post in scenario.posts}
         self.acknowledged: dict[str, float] = {}
@@ -73,6 +81,8 @@ class Book:
         """Events that no hub would take, and why."""
         self.cancel_answers: dict[str, str] = {}
         """By event: `cancelled` or `too late`."""
+        self.rerun_answers: dict[str, str] = {}
+        """By event: the id of its rerun, as an admin was told."""
         self.spans: defaultdict[Claim, list[Span]] = defaultdict(list)
         self.starts: list[Start] = []
         self._secrets: dict[Claim, dict[str, str]] = {}
@@ -142,7 +152,7 @@ class Book:
     # --- what they must be given
 
     def _check_payload(self, task: wire.Task) -> None:
-        post = self._posts.get(task.event_id)
+        post = self._posts.get(self._rerun_of(task.event_id) or task.event_id)
         if post is not None:
             if task.payload != json.loads(payload_of(post)):
                 self._complain(task.event_id, f"the payload arrived as {str(task.payload)[:200]}")

@@ -80,7 +80,8 @@ def allowance(scenario: Scenario, hits: Sequence[Hit]) -> float:
         return scenario.most_wait
     lease = max([each.event_type.lease_seconds or 30 for each in scenario.kinds])
     away = scenario.restart_seconds[1]
-    costs = Costs(lost_seconds(lease), away, alone=len(scenario.posts) == 1 and len(scenario.hubs) == 1)
+    events = len(scenario.posts) + sum(post.rerun_at is not None for post in scenario.posts)
+    costs = Costs(lost_seconds(lease), away, alone=events == 1 and len(scenario.hubs) == 1)
     seconds = BASE + sum(costs.of(hit) for hit in hits)
     if len(hits) > 1 or any(each.event_type.queue_timeout_seconds for each in scenario.kinds):
         seconds += RECONCILED

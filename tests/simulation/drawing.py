@@ -80,7 +80,13 @@ def _secret(rng: Random) -> Kind:
     )
 
 
-KINDS = (_plain, _parent, _retried, _long, _once, _slotted, _too_late, _too_long, _secret)
+def _rated(rng: Random) -> Kind:
+    return kind(
+        "RATED", WorkKind(seconds=(0.1, 3.0)), rate_per_minute=rng.choice((1, 2, 6)), max_running=rng.choice((None, 1))
+    )
+
+
+KINDS = (_plain, _parent, _retried, _long, _once, _slotted, _too_late, _too_long, _secret, _rated)
 
 
 def _pool(rng: Random, name: str) -> Pool:
@@ -104,6 +110,7 @@ def _post(rng: Random, number: int, name: str) -> Post:
         not_before=at + rng.uniform(1, 30) if rng.random() < 0.15 else None,
         cancel_at=at + rng.choice((0.1, 1.0, 5.0, 20.0)) * rng.random() if rng.random() < 0.2 else None,
         watched_at=at + rng.uniform(0, 20) if rng.random() < 0.2 else None,
+        rerun_at=at + rng.uniform(0, 10) if rng.random() < 0.1 else None,
         payload_bytes=60_000 if rng.random() < 0.05 else 0,
     )
 

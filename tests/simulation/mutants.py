@@ -1,6 +1,7 @@
 """The planted bugs: mistakes that the storage protocol was found to invite, each as a change of the source.
 
 A test fails when the text to be changed is not there exactly once, so that a bug cannot quietly stop being planted.
+One file, though a long one: it is one list.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ REDELIVER, RENEW, CONTEXT = "hub/life/redeliver.py", "hub/life/renew.py", "hub/l
 LIFECYCLE, HINTS, SLOTS = "hub/rules/lifecycle.py", "hub/rules/hints.py", "hub/limits/slots.py"
 RELEASE = "hub/life/release.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
+STARTS, RERUN, LANES = "hub/limits/start_rate.py", "hub/life/rerun.py", "hub/dispatch/lanes.py"
 EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
 QUEUES, RECEIVE, AGENT = (
     "hub/storage/embedded/queues.py",
@@ -224,11 +226,20 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "21a",
         "the slot is taken after the row",
-        (CLAIM, "        slot = await self._take_slot(stored.event, plan, claim, now)\n", "        slot = None\n"),
+        (
+            CLAIM,
+            "        permit = await self._permits.take(plan.event_type, claim.claim_id, now=now, until=until)\n",
+            "",
+        ),
+        (
+            CLAIM,
+            "        except LostRace:\n            await self._permits.give_back(permit)\n",
+            "        except LostRace:\n",
+        ),
         (
             CLAIM,
             "        receipt = await self._hide(queue, message, plan.run.lease_seconds)\n",
-            "        slot = await self._take_slot(stored.event, plan, claim, now)\n"
+            "        permit = await self._permits.take(plan.event_type, claim.claim_id, now=now, until=until)\n"
             "        receipt = await self._hide(queue, message, plan.run.lease_seconds)\n",
         ),
     ),
@@ -336,12 +347,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "more messages are received than there are free slots, and kept",
         (
             RECEIVE,
-            "wanted = min(MOST_AT_ONCE, sum(poll.free for poll in takers))",
-            "wanted = MOST_AT_ONCE if takers else 0",
+            "wanted = min(MOST_AT_ONCE, sum(poll.free for poll in self._polls))",
+            "wanted = MOST_AT_ONCE",
         ),
         (
             RECEIVE,
-            "await self._queues.update(self._queue, message.id, message.receipt, hidden_seconds=0)",
+            "await self._queues.update(queue, message.id, message.receipt, hidden_seconds=0)",
             "return",
         ),
     ),
@@ -389,5 +400,24 @@ MUTANTS: tuple[Mutant, ...] = (
         "36b",
         "an hour is called settled whatever was inserted since it was looked through",
         (INDEX, "partition.newest_first, values, indexed.etag)", 'partition.newest_first, values, "*")'),
+    ),
+    _mutant(
+        "37",
+        "each hub counts the starts of a minute by itself",
+        (STARTS, 'f"event-type:{event_type.casefold()}"', 'f"event-type:{event_type.casefold()}:{id(self)}"'),
+    ),
+    _mutant(
+        "38",
+        "a rerun asked for again under its key is made again",
+        (RERUN, "before = asked_before(stored.event, digest, now)", "before = None"),
+    ),
+    _mutant(
+        "39",
+        "the overflow is never looked at",
+        (
+            LANES,
+            "return (self.overflow, self.main) if self._overflow_first else (self.main, self.overflow)",
+            "return (self.main,)",
+        ),
     ),
 )

@@ -6,7 +6,7 @@ event and its follow-ons, an event type's slots, what was promised to people and
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ REPORTED = frozenset({"SUCCESS", "WARNING", "ERROR", "RETURNED", "NOT_STARTED"})
 """Outcomes that an agent's report may have. The last is also given by the hub, to claims that were never confirmed."""
 MET_AT_MOST, MET_EVERY_SECONDS = 20, 4.0
 """Messages that come too early are hidden until their time, so that nobody meets them all the time."""
+LATE_SECONDS = 0.5
+"""From the moment a start is counted until it is written, when nothing is wrong."""
 EDGES = {"SUCCESS": "on_success", "WARNING": "on_warning", "ERROR": "on_failure"}
 
 
@@ -65,10 +67,15 @@ class Oracle:
         self._clocks = Clocks(min(scenario.hubs), max(scenario.hubs))
         self.violations: list[Violation] = []
         self.record = Record(self._wrote)
-        self.book = Book(scenario, self.complain_now, news)
+        self.book = Book(scenario, self.complain_now, news, self._rerun_of)
         self._made: Counter[str] = Counter()
         self._ended_at: dict[str, float] = {}
+        self._claimed_at: defaultdict[str, list[float]] = defaultdict(list)
+        """By event type: when its attempts began."""
         self._now = 0.0
+
+    def _rerun_of(self, event_id: str) -> str:
+        return text(self.record.rows.get(event_id, {}), "rerun_of")
 
     def complain_now(self, event_id: str, what: str) -> None:
         self._complain(self._now, event_id, what)
@@ -84,9 +91,15 @@ class Oracle:
         if _mangled(write.after):
             self._complain(write.at, write.event_id, f"all that is left of the row is {sorted(write.after or ())}")
             return
+        self._note_claim(write)
         for rule in (judge(write, self._clocks), self._made_once(write), self._ended(write), self._slots(write)):
             for wrong in rule:
                 self._complain(write.at, write.event_id, wrong)
+
+    def _note_claim(self, write: Write) -> None:
+        before, after = write.before or {}, write.after or {}
+        if text(after, "claim_id") and text(before, "claim_id") != text(after, "claim_id"):
+            self._claimed_at[text(after, "event_type")].append(write.at)
 
     def _made_once(self, write: Write) -> Iterator[str]:
         if write.before is not None or write.after is None:
@@ -128,6 +141,8 @@ class Oracle:
     def finish(self, end: End) -> list[Violation]:
         """All violations, those of the end included."""
         self._answers(end)
+        self._reruns(end)
+        self._rates(end)
         for event_id, history in self.record.history.items():
             last = history[-1].after or history[-1].before
             assert last is not None
@@ -166,6 +181,31 @@ class Oracle:
                 self._complain(end.at, event_id, "it was acknowledged and was never there")
         for event_id, reason in self.book.refused.items():
             self._complain(end.at, event_id, f"it was refused: {reason}")
+
+    def _reruns(self, end: End) -> None:
+        """One rerun for each event that an admin asked for under one key, and no other."""
+        made: Counter[str] = Counter()
+        for history in self.record.history.values():
+            first = history[0].after
+            assert first is not None
+            made[text(first, "rerun_of")] += 1
+        for event_id, rerun in self.book.rerun_answers.items():
+            if text(self.record.rows.get(rerun, {}), "rerun_of") != event_id:
+                self._complain(end.at, event_id, f"an admin was told that it runs again as {rerun}, which does not")
+        for event_id, count in made.items():
+            if event_id and count > 1:
+                self._complain(end.at, event_id, f"asked for once, it was run again {count} times")
+
+    def _rates(self, end: End) -> None:
+        """In no minute more claims than may be. By so much that clocks differ and answers came late, it is shorter."""
+        late = sum(hit.seconds for hit in end.hits) + LATE_SECONDS
+        minute = 60.0 - (self._clocks.fastest - self._clocks.slowest) - late
+        for kind in self._scenario.kinds:
+            most, begun = kind.event_type.rate_per_minute, self._claimed_at[kind.name]
+            for first in begun if most is not None else ():
+                running = sum(first <= at < first + minute for at in begun)
+                if most is not None and running > most:
+                    self._complain(first, "-", f"{running} of {kind.name} began within {minute:.1f} s, {most} may")
 
     def _settled(self, last: Columns) -> Iterator[str]:
         if state(last) not in FINAL:
@@ -245,6 +285,8 @@ class Oracle:
             first = history[0].after
             assert first is not None
             kind = self._scenario.kind(text(first, "event_type"))
+            if kind.event_type.rate_per_minute is not None:
+                continue  # it waits for others that began before it
             born = self._ended_at.get(text(first, "parent_id"), history[0].at)
             takers = end.takers.get(kind.event_type.sink_type, [])
             full = self._full(kind.name, kind.event_type.max_running, end.at)

@@ -1,4 +1,4 @@
-"""Callers who post events, and admins who cancel them: both repeat themselves until they are answered."""
+"""Callers who post events, admins who cancel them or run them again: all repeat themselves until they are answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from datetime import timedelta
 from random import Random
 
 from hub.life.create import NewEvent
+from hub.life.rerun import Wish
 from hub.model.configuration import SourceKind
+from hub.rules.rerunning import RerunAs
 from tests.simulation.book import Book, id_of, payload_of
 from tests.simulation.network import Network, NoAnswer, Refused
 from tests.simulation.process import Process
@@ -64,6 +66,26 @@ class People:
                 pass
             else:
                 self._book.cancel_answers[event_id] = "cancelled"
+            await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
+
+    async def rerun(self, post: Post) -> None:
+        """Have the event run again once it has ended, asking again and again under one key."""
+        assert post.rerun_at is not None
+        await asyncio.sleep(post.rerun_at)
+        admin, event_id = Process(f"admin-again-{post.number}"), id_of(self._scenario, post)
+        wish = Wish(event_id, RerunAs.RECORDED if post.number % 2 == 0 else RerunAs.TODAY, key=f"again {post.number}")
+        while event_id not in self._book.rerun_answers:
+            try:
+                made = await self._network.call(
+                    admin, "rerun", event_id, lambda hub: hub.reruns.rerun(wish), patience=70
+                )
+            except Refused as refusal:
+                if "never ran" in refusal.reason:
+                    return
+            except NoAnswer:
+                pass
+            else:
+                self._book.rerun_answers[event_id] = made.id
             await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
 
     async def watch(self, post: Post) -> None:

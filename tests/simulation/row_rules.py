@@ -21,10 +21,20 @@ MOVES = {
     "RUNNING": frozenset({"QUEUED", "RUNNING", "SUCCESS", "WARNING", "ERROR"}),
 }
 AFTER_THE_END = frozenset(
-    {"owes", "owes_event_type", "follow_on", "follow_on_skipped", "watched_until", "hints", "open"}
+    {"owes", "owes_event_type", "follow_on", "follow_on_skipped", "watched_until", "hints", "open", "reruns"}
 )
 """The only columns that may change once an event is final."""
-PAYLOAD = ("payload", "payload_blob", "payload_size", "id", "event_type", "created_at", "root_id", "parent_id")
+PAYLOAD = (
+    "payload",
+    "payload_blob",
+    "payload_size",
+    "id",
+    "event_type",
+    "created_at",
+    "root_id",
+    "parent_id",
+    "rerun_of",
+)
 """What never changes."""
 CLOCK_TOLERANCE = 2.0
 TICK = 0.002

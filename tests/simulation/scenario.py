@@ -87,6 +87,8 @@ class Post:
     """When an admin wants it cancelled, and repeats that until answered."""
     watched_at: float | None = None
     """When somebody begins to read its log, every few seconds: each reading may change the row."""
+    rerun_at: float | None = None
+    """When an admin wants it run again as it was, once it has ended, and repeats that under one key until answered."""
     payload_bytes: int = 0
     id_at: float | None = None
     """The time its derived id carries, when it is not that of the post: a schedule catching up."""
@@ -150,7 +152,8 @@ class Scenario:
     def ample(self) -> bool:
         """Whether any one agent could run everything at once, so that nothing ever waits for another event's end."""
         chained = 2 if any(each.action.on_success or each.action.on_failure for each in self.kinds) else 1
-        return min(pool.capacity for pool in self.pools) >= chained * len(self.posts)
+        asked_for = len(self.posts) + sum(post.rerun_at is not None for post in self.posts)
+        return min(pool.capacity for pool in self.pools) >= chained * asked_for
 
     def kind(self, name: str) -> Kind:
         return next(each for each in self.kinds if each.name == name)

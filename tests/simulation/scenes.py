@@ -249,6 +249,42 @@ def in_ten_days(seed: int) -> Scenario:
     )
 
 
+def rated(seed: int) -> Scenario:
+    """Five events of which two may start in a minute, for agents that ask one hub and the other."""
+    kinds = (kind("RATED", WorkKind(seconds=(0.5, 1.0)), rate_per_minute=2),)
+    posts = tuple(Post(number, "RATED", 1.0 + number / 10) for number in range(5))
+    return Scenario("rated", seed, kinds, posts, TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
+def rated_and_slotted(seed: int) -> Scenario:
+    """Both limits of an event type at once."""
+    kinds = (kind("RATED", WorkKind(seconds=(3, 5)), rate_per_minute=3, max_running=1),)
+    posts = tuple(Post(number, "RATED", 1.0 + number / 10) for number in range(4))
+    return Scenario("rated and slotted", seed, kinds, posts, TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
+def three_at_once(seed: int) -> Scenario:
+    """Nine events of which three may run at a time, for long, by agents that could run them all."""
+    kinds = (kind("SLOTTED", WorkKind(seconds=(12, 16)), max_running=3),)
+    posts = tuple(Post(number, "SLOTTED", 1.0 + number / 10) for number in range(9))
+    pools = tuple(Pool(f"sink-{name}", capacity=9) for name in "abc")
+    return Scenario("three at once", seed, kinds, posts, pools, hubs=(0.0, 0.5), horizon=SHORT)
+
+
+def rerun(seed: int) -> Scenario:
+    """An event is run again as it was, and is asked for under one key until that is answered."""
+    kinds = (kind("PARENT", WorkKind(seconds=(1, 2)), edges={"on_success": "CHILD"}), kind("CHILD"))
+    return Scenario("rerun", seed, kinds, (Post(0, "PARENT", 1.0, rerun_at=3.0),), TWO, horizon=SHORT)
+
+
+def flood(seed: int) -> Scenario:
+    """Eighty events of one type at once and three of another behind them: sixteen go to the overflow."""
+    kinds = (kind("FLOOD", WorkKind(seconds=(0.1, 0.5))), kind("FEW", WorkKind(seconds=(0.1, 0.5))))
+    floods = [Post(number, "FLOOD", 1.0 + number / 1000) for number in range(80)]
+    few = [Post(number, "FEW", 1.2) for number in range(80, 83)]
+    return Scenario("flood", seed, kinds, (*floods, *few), TWO, most_wait=60.0, horizon=SHORT)
+
+
 Scene = Callable[[int], Scenario]
 SYSTEMATIC: tuple[Scene, ...] = (
     one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long, secret,
@@ -258,6 +294,7 @@ PARTICULAR: tuple[Scene, ...] = (
     lonely_chain, once_alone, long_alone, slotted_later, three_slotted, slotted_stall, too_late_and_old,
     too_late_and_among_settled, stubborn, outage, shared_out, forgotten, forgotten_by_halves, wrong_clock,
     away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall, secret_stall_alone,
+    rated, rated_and_slotted, three_at_once, rerun, flood,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

@@ -15,8 +15,8 @@ from tests.simulation.witnesses import WITNESSES
 from tests.simulation.world import run
 
 NAMES = [mutant.name for mutant in MUTANTS]
-KINDS = 36
-"""So many kinds of mistakes the protocol was found to invite; some are planted in two ways."""
+KINDS = 39
+"""So many kinds of mistakes the protocol, its limits and reruns invite; some are planted in two ways."""
 
 
 def test_every_kind_of_mistake_is_planted_and_has_its_witness() -> None:

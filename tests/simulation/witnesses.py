@@ -76,4 +76,7 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "35b": (Swept("secret", "FetchSecrets", (KILLED_AFTER,)),),
     "36a": (Struck("too_late_and_among_settled"),),
     "36b": (Swept("too_late_and_among_settled", "table.replace partitions", (Fault.LATE,), seconds=100.0),),
+    "37": (Struck("rated", (1, 2)),),
+    "38": (Swept("rerun", "rerun", (LOST,)),),
+    "39": (Struck("flood"),),
 }

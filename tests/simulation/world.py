@@ -18,7 +18,7 @@ from hub.model.sink import Sink
 from hub.signing import RootKey
 from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
 from hub.storage.embedded import open_embedded
-from hub.storage.keys import SLOTS, queue_of_sink_type
+from hub.storage.keys import SLOTS, overflow_of, queue_of_sink_type
 from hub.storage.log_rows import LINES_PER_ATTEMPT
 from hub.storage.ports import Storage
 from hub.wiring import Hub, Options
@@ -157,6 +157,8 @@ class _World:
             self._ask(people.post(post))
             if post.cancel_at is not None:
                 self._ask(people.cancel(post))
+            if post.rerun_at is not None:
+                self._ask(people.rerun(post))
             if post.watched_at is not None:
                 start(people.watch(post))
 
@@ -211,8 +213,9 @@ class _World:
 
     async def _messages(self) -> int:
         """Left on the queues that somebody polls: nobody else could take them away."""
-        polled = {agent.sink_type for agent in self._agents if not agent.gone}
-        return sum([await self._engine.queues.depth(queue_of_sink_type(name)) for name in sorted(polled)])
+        polled = {queue_of_sink_type(agent.sink_type) for agent in self._agents if not agent.gone}
+        both = [each for queue in sorted(polled) for each in (queue, overflow_of(queue))]
+        return sum([await self._engine.queues.depth(queue) for queue in both])
 
     async def _slots(self) -> int:
         """Slot rows that would still keep somebody waiting."""

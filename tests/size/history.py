@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from hub.life.create import queue_of
+from hub.limits.overflow import queue_of
 from hub.model.configuration import Action, EventType, Runtime, SinkType, SourceKind
 from hub.model.event import Content, Event, LogLine, Outcome, State
 from hub.model.snapshot import Snapshot
 from hub.rules import ids, lifecycle
 from hub.rules.lifecycle import Claim, Report
-from hub.rules.resolving import plan
+from hub.rules.resolving import Plan, plan
 from hub.storage.log_rows import sequence
+from tests.unit import factories
 
 SINK_TYPE: Final = "PYTHON:BASE"
 TYPES: Final = 20
@@ -79,6 +80,11 @@ def _snapshot() -> Snapshot:
     )
 
 
+def _plan(name: str, snapshot: Snapshot) -> Plan:
+    """What an event of this type runs."""
+    return plan(factories.event(event_type=name), snapshot, _LEASE_SECONDS)
+
+
 class Teller:
     """Tells the lives of events, of all kinds in the proportions of a used hub, by a seed."""
 
@@ -86,7 +92,7 @@ class Teller:
         self._draw = draw
         self._shards = shards
         snapshot = _snapshot()
-        self._plans = {name: plan(name, snapshot, _LEASE_SECONDS) for name in (*map(type_name, range(TYPES)), RARE)}
+        self._plans = {name: _plan(name, snapshot) for name in (*map(type_name, range(TYPES)), RARE)}
 
     def through(self, at: datetime) -> list[Past]:
         """An event created then, to its end; and its follow-on, if it has one, to that one's end."""

@@ -174,7 +174,7 @@ class TestRefusals:
         ({"filter": "a =="}, "filter", "column"),
         ({"payload": "nosuch(body)"}, "payload", "nosuch"),
         ({"redact": ["a"]}, "redact", "not supported by this release"),
-        ({"rate_per_minute": 5}, "rate_per_minute", "not supported by this release"),
+        ({"rate_per_minute": 0}, "rate_per_minute", "greater than or equal to 1"),
         ({"sources": ["EMAIL"]}, "sources[0]", "must be 'WEBHOOK'"),
         ({"sources": ["MANUAL", "MANUAL"]}, "sources[1]", "there already"),
         ({"retry": {"max_attempts": 0}}, "retry.max_attempts", "greater than or equal to 1"),
@@ -241,6 +241,9 @@ class TestRefusals:
         ({"kind": "EMAIL"}, "kind", "WEBHOOK"),
         ({"key": "abc"}, "key", "is not a field here"),
         ({"pause": {"until": "2030-01-01T00:00:00"}}, "pause.until", "offset from UTC"),
+        ({"rate": {"limit": 0}}, "rate.limit", "greater than or equal to 1"),
+        ({"rate": {"limit": 1, "burst": 0}}, "rate.burst", "greater than or equal to 1"),
+        ({"rate": {"limit": 1, "seconds": 1}}, "rate.seconds", "is not a field here"),
     )
 
     @pytest.mark.parametrize(("fields", "field", "said"), SOURCE)
@@ -259,8 +262,8 @@ class TestRefusals:
 
     async def test_of_sink_types(self, desk: Desk) -> None:
         with pytest.raises(Invalid) as caught:
-            await desk.put(Kind.SINK_TYPE, "A", max_queue_depth=5)
-        assert "not supported by this release" in refused(caught)["max_queue_depth"]
+            await desk.put(Kind.SINK_TYPE, "A", max_queue_depth=0)
+        assert "greater than or equal to 1" in refused(caught)["max_queue_depth"]
 
     @pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "ä", "x" * 64])
     async def test_of_names(self, desk: Desk, name: str) -> None:
@@ -333,10 +336,13 @@ class TestReferences:
 
 class TestApply:
     DOCUMENTS: Final[Mapping[Kind, list[Any]]] = {
-        Kind.ACTION: [{"name": "go", "runtime": "python", "module": "m:f", "on_failure": "ALERT"}],
+        Kind.ACTION: [
+            {"name": "go", "runtime": "python", "module": "m:f", "on_failure": "ALERT"},
+            {"name": "alert", "runtime": "python", "module": "m:alert"},
+        ],
         Kind.EVENT_TYPE: [
             {"name": "GO", "sink_type": "P", "action": "go"},
-            {"name": "ALERT", "sink_type": "P", "action": "go"},
+            {"name": "ALERT", "sink_type": "P", "action": "alert"},
         ],
         Kind.SINK_TYPE: [{"name": "P"}],
         Kind.SOURCE: [{"name": "hook", "kind": "WEBHOOK", "event_types": ["GO"]}],

@@ -75,8 +75,10 @@ def test_an_event_without_edges_is_settled_at_once() -> None:
 
 
 def test_a_chain_ends_at_the_depth_limit_with_words() -> None:
-    held = lifecycle.holding(running(depth=MAX_DEPTH, claim={"edges": EVERY_EDGE}))
-    changes = lifecycle.finish(held, OK, LATER)
+    last = lifecycle.holding(running(depth=MAX_DEPTH, claim={"edges": EVERY_EDGE}))
+    assert lifecycle.finish(last, OK, LATER)["owes"], "the one that says that it is too many"
+    beyond = lifecycle.holding(running(depth=MAX_DEPTH + 1, claim={"edges": EVERY_EDGE}))
+    changes = lifecycle.finish(beyond, OK, LATER)
     assert "owes" not in changes
     assert "32 events deep" in (changes["follow_on_skipped"] or "")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.rules.token_bucket import Bucket, Rate, Taken, full, give_back, refill, seconds_until, take
+from hub.rules.token_bucket import Bucket, Rate, Taken, full, give_back, per_minute, refill, seconds_until, take
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RATE = Rate(limit=60, per_seconds=60, burst=10)
@@ -107,3 +107,24 @@ def test_looking_in_between_changes_nothing(rate: Rate, first: float, second: fl
     at_once = refill(empty, rate, at(first + second))
     in_steps = refill(refill(empty, rate, at(first)), rate, at(first + second))
     assert in_steps.tokens == pytest.approx(at_once.tokens)
+
+
+@given(st.integers(1, 5000), st.lists(st.floats(0, 20), min_size=1, max_size=60), st.data())
+def test_never_more_than_its_number_pass_in_a_minute(most: int, waits: list[float], data: st.DataObject) -> None:
+    rate, now = per_minute(most), 0.0
+    bucket, passed = full(rate, at(0)), []
+    for wait in waits:
+        now += wait
+        taken = take(bucket, rate, at(now), data.draw(st.integers(1, most)))
+        bucket = taken.bucket
+        passed.append((now, taken.tokens))
+    for begin, _ in passed:
+        assert sum(tokens for moment, tokens in passed if begin <= moment < begin + 60) <= most
+
+
+@given(st.integers(1, 5000))
+def test_who_comes_often_enough_gets_nearly_all_of_them(most: int) -> None:
+    rate = per_minute(most)
+    assert most * 11 / 12 <= rate.limit <= most
+    assert rate.burst >= 1
+    assert rate.burst == 1 or rate.burst / rate.per_second >= 5, "who comes five seconds late loses nothing"
