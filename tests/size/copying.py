@@ -21,7 +21,11 @@ from hub.storage.log_rows import encode_chunk
 from hub.storage.ports import Value
 from tests.size.history import Past
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6}|\.\d{3})?Z")
+_ROWS_TIME: Final = len("2026-11-23T22:46:00.123Z")
+"""Rows have milliseconds; receipts have microseconds, or none."""
+_RECEIPT: Final = "receipt"
+"""The one column of bytes that says which event it is, and when."""
 _COLUMN_ENDS, _ROW_ENDS = "\x1f", "\x1e"
 """Between what is cut and joined as one text; in no column."""
 
@@ -53,11 +57,9 @@ class Template:
         self._rows = [written(past) for past in told]
         self._draw = draw
         self._shards = shards
-        self._texts = [[n for n, value in row.columns.items() if isinstance(value, str)] for row in self._rows]
-        whole = _ROW_ENDS.join(
-            _COLUMN_ENDS.join(str(row.columns[name]) for name in names)
-            for row, names in zip(self._rows, self._texts, strict=True)
-        )
+        texts = [_texts(row.columns) for row in self._rows]
+        self._names = [list(each) for each in texts]
+        whole = _ROW_ENDS.join(_COLUMN_ENDS.join(each.values()) for each in texts)
         self._makers = self._differing(whole, at)
         markers = sorted({*self._makers, *(past.event.id for past in told)})
         self._parts = re.split(f"({'|'.join(map(re.escape, markers))})", whole)
@@ -70,7 +72,7 @@ class Template:
         makers: dict[str, Callable[[datetime], str]] = dict.fromkeys(claims, self._claim_id)
         makers |= {each.correlation_id: self._correlation_id for each in events if each.correlation_id}
         for text in set(_TIME.findall(whole)):
-            makers[text] = _shifted(codec.time_of_text(text) - at)
+            makers[text] = _shifted(codec.time_of_text(text) - at, "Z" if len(text) == _ROWS_TIME else "000Z")
         return makers
 
     def copy(self, at: datetime) -> list[Written]:
@@ -85,11 +87,11 @@ class Template:
         return [
             Written(
                 id=texts[row.id],
-                columns={**row.columns, **dict(zip(names, text.split(_COLUMN_ENDS), strict=True))},
+                columns={**row.columns, **_columns(names, text.split(_COLUMN_ENDS))},
                 waits_on=row.waits_on,
                 chunks=row.chunks,
             )
-            for row, names, text in zip(self._rows, self._texts, whole.split(_ROW_ENDS), strict=True)
+            for row, names, text in zip(self._rows, self._names, whole.split(_ROW_ENDS), strict=True)
         ]
 
     def _claim_id(self, _: datetime) -> str:
@@ -99,5 +101,16 @@ class Template:
         return f"order-{self._draw.randrange(10**9):09d}"
 
 
-def _shifted(later: timedelta) -> Callable[[datetime], str]:
-    return lambda at: codec.text_of_time(at + later)
+def _texts(columns: Mapping[str, Value]) -> dict[str, str]:
+    """The columns in which copies may differ, as text."""
+    texts = {name: value for name, value in columns.items() if isinstance(value, str)}
+    receipt = columns.get(_RECEIPT)
+    return {**texts, _RECEIPT: receipt.decode()} if isinstance(receipt, bytes) else texts
+
+
+def _columns(names: Sequence[str], texts: Sequence[str]) -> dict[str, Value]:
+    return {name: text.encode() if name == _RECEIPT else text for name, text in zip(names, texts, strict=True)}
+
+
+def _shifted(later: timedelta, end: str) -> Callable[[datetime], str]:
+    return lambda at: codec.text_of_time(at + later)[:-1] + end

@@ -6,6 +6,7 @@ their follow-ons, and what still waits.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,11 +15,13 @@ from typing import Final
 from hub.limits.overflow import queue_of
 from hub.model.configuration import Action, EventType, Runtime, SinkType, SourceKind
 from hub.model.event import Content, Event, LogLine, Outcome, State
+from hub.model.receipt import Fate, KeptBody, Line, Receipt, Verdict
 from hub.model.snapshot import Snapshot
 from hub.rules import ids, lifecycle
 from hub.rules.lifecycle import Claim, Report
 from hub.rules.resolving import Plan, plan
 from hub.storage.log_rows import sequence
+from hub.storage.receipt_codec import encode_receipt
 from tests.unit import factories
 
 SINK_TYPE: Final = "PYTHON:BASE"
@@ -85,6 +88,25 @@ def _plan(name: str, snapshot: Snapshot) -> Plan:
     return plan(factories.event(event_type=name), snapshot, _LEASE_SECONDS)
 
 
+def _receipt(event_id: str, event_type: str, source: str, at: datetime, payload: bytes) -> bytes:
+    """The receipt of the request that fired it, which lies on the event."""
+    return encode_receipt(
+        Receipt(
+            id=event_id,
+            source=source,
+            at=at,
+            verdict=Verdict.ACCEPTED,
+            status=202,
+            method="POST",
+            size=len(payload),
+            sha256=hashlib.sha256(payload).hexdigest(),
+            headers={"content-type": "application/json", "user-agent": "backup-server/4.2"},
+            event_types=(Line(event_type, Fate.FIRED, event_id),),
+            body=KeptBody.PAYLOAD,
+        )
+    )
+
+
 class Teller:
     """Tells the lives of events, of all kinds in the proportions of a used hub, by a seed."""
 
@@ -128,13 +150,17 @@ class Teller:
     def _created(self, at: datetime, name: str, **fields: str) -> Event:
         event_id = ids.new(at, self._draw.getrandbits(96), self._shards)
         payload = f'{{"host":"web-{self._draw.randrange(400):03d}","path":"/var/lib/data/{event_id[-8:]}"}}'.encode()
+        source = fields.get("source") or f"hook-{self._draw.randrange(SOURCES)}"
         made = {
             "id": event_id,
             "event_type": name,
             "sink_type": SINK_TYPE,
             "queue": queue_of(self._plans[name].event_type),
             "source_kind": SourceKind.WEBHOOK,
-            "source": f"hook-{self._draw.randrange(SOURCES)}",
+            "source": source,
+            "receipt_of": source,
+            "receipt_id": event_id,
+            "receipt": _receipt(event_id, name, source, at, payload),
             "payload": Content(size=len(payload), inline=payload),
             "created_at": at,
             "root_id": event_id,
@@ -153,6 +179,9 @@ class Teller:
                 "id": parent.owes,
                 "source_kind": SourceKind.FOLLOW_ON,
                 "source": parent.event_type,
+                "receipt_of": None,
+                "receipt_id": None,
+                "receipt": None,
                 "payload": Content(size=len(payload), inline=payload),
                 "parent_id": parent.id,
                 "root_id": parent.root_id,

@@ -16,6 +16,7 @@ from hub.storage import codec
 from hub.storage.embedded import open_embedded
 from hub.storage.events import EventRows
 from hub.storage.log_rows import decode_chunk
+from hub.storage.receipt_codec import decode_receipt
 from tests.size.copying import Template, Written
 from tests.size.filling import Story, fill, tell
 from tests.size.history import RARE, Teller
@@ -47,6 +48,10 @@ def test_every_event_has_had_a_life_that_the_rules_allow() -> None:
         if event.state is State.QUEUED:
             assert (event.attempts, row.waits_on) == ((), event.queue)
             continue
+        if event.receipt is not None:
+            receipt = decode_receipt(event.receipt)
+            assert (receipt.id, receipt.source, receipt.at) == (event.id, event.source, event.created_at)
+            assert receipt.event_types[0].event_id == event.id
         assert event.finished_at is not None
         assert event.settled
         assert row.waits_on is None
@@ -74,7 +79,10 @@ def test_a_copy_says_what_the_rules_would_have_written() -> None:
     told = next(life for life in iter(lambda: teller.through(NEWEST), None) if len(life) == 2)
     (first, second) = Template(told, NEWEST, draw, 1).copy(NEWEST)
     parent = codec.decode_event(first.columns)
-    claim, drawn = parent.attempts[0].claim_id, {"id", "root_id", "follow_on", "correlation_id", "attempts"}
+    claim, drawn = (
+        parent.attempts[0].claim_id,
+        {"id", "root_id", "follow_on", "correlation_id", "attempts", "receipt", "receipt_id"},
+    )
     assert parent.model_dump(exclude=drawn) == told[0].event.model_dump(exclude=drawn)
     assert parent.attempts[0].model_copy(update={"claim_id": claim}) == parent.attempts[0]
     assert claim != told[0].event.attempts[0].claim_id
