@@ -137,7 +137,7 @@ def check_integrity(connection: sqlite3.Connection) -> list[str]:
 def _migrate(connection: sqlite3.Connection, path: Path | None, found: int) -> None:
     """Bring a file of an older release to this one's format: all of it or, if the process dies meanwhile, nothing."""
     log.warning(
-        "%s is being brought from format %d to %d; a million events take about 10 s", path, found, SCHEMA_VERSION
+        "%s is being brought from format %d to %d; a million events take about 15 s", path, found, SCHEMA_VERSION
     )
     connection.execute("BEGIN IMMEDIATE")
     for version in range(found, SCHEMA_VERSION):
