@@ -63,12 +63,32 @@ async def test_a_message_that_is_not_base64_does_not_block_the_others() -> None:
         assert [message.body for message in messages] == ["not base64!", "ours"]
 
 
-async def test_a_query_goes_on_over_empty_and_short_pages() -> None:
-    def page(*keys: str, more: str = "") -> Behaviour:
-        rows = ",".join(f'{{"odata.etag":"W/\\"1\\"","PartitionKey":"p","RowKey":"{key}"}}' for key in keys)
-        marks = {"x_ms_continuation_NextPartitionKey": "p", "x_ms_continuation_NextRowKey": more} if more else {}
-        return answer(200, f'{{"value":[{rows}]}}', Content_Type="application/json", **marks)
+def page(*keys: str, more: str = "", column: str = "") -> Behaviour:
+    """Rows, and what the service says when there are more or it has looked for long enough."""
+    rows = ",".join(f'{{"odata.etag":"W/\\"1\\"","PartitionKey":"p","RowKey":"{key}"{column}}}' for key in keys)
+    marks = {"x_ms_continuation_NextPartitionKey": "p", "x_ms_continuation_NextRowKey": more} if more else {}
+    return answer(200, f'{{"value":[{rows}]}}', Content_Type="application/json", **marks)
 
+
+async def test_a_search_ends_where_the_service_has_looked_long_enough() -> None:
+    """It goes on only over answers without a row, in which nothing says how far the service came."""
+    open_ = ',"open":true'
+    async with facing(page(more="1"), page("a", "b", more="2", column=open_), page()) as (storage, server):
+        found = await storage.tables.search(EVENTS, "p", where={"open": True}, limit=10)
+        assert ([row.key for row in found.rows], found.reached) == (["a", "b"], "b")
+        assert len(server.requests) == 2
+        found = await storage.tables.search(EVENTS, "p", where={"open": True}, after="b", limit=10)
+        assert (found.rows, found.reached) == ([], None)
+
+
+async def test_a_search_says_how_far_it_came_though_the_rows_it_was_given_are_not_wanted() -> None:
+    """The emulator answers some that it cannot compare."""
+    async with facing(page("a", "b", more="2")) as (storage, _):
+        found = await storage.tables.search(EVENTS, "p", where={"open": True}, limit=10)
+        assert (found.rows, found.reached) == ([], "b")
+
+
+async def test_a_query_goes_on_over_empty_and_short_pages() -> None:
     async with facing(page(more="1"), page("a", more="2"), page(more="3"), page("b", "c")) as (storage, server):
         rows = await storage.tables.query(EVENTS, "p", limit=10)
         assert [row.key for row in rows] == ["a", "b", "c"]
