@@ -57,6 +57,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return FAILED
 
 
+ENROLMENT_SECONDS = 10.0
+"""Whoever started an enrolment may have been killed and start another: the first one is over in a moment."""
 _NAMES = {setting.name for setting in SETTINGS}
 
 
@@ -73,7 +75,7 @@ def _run(settings: Settings, _: argparse.Namespace) -> int:
 
 def _enroll(settings: Settings, options: argparse.Namespace) -> int:
     make_private_folder(settings.state)
-    lock = StateLock(settings.state)
+    lock = StateLock.within(settings.state, ENROLMENT_SECONDS)
     try:
         if not options.again:
             try:

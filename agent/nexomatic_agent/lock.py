@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Callable
+
+LOOK_SECONDS = 0.1
 
 
 class StateInUse(Exception):
@@ -25,6 +29,24 @@ class StateLock:
             raise StateInUse(
                 f"another agent runs on the state folder {folder}: stop it, or set another folder"
             ) from None
+
+    @classmethod
+    def within(
+        cls,
+        folder: Path,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> StateLock:
+        """The same, but wait so long for whoever holds it. Raises StateInUse, OSError."""
+        until = clock() + seconds
+        while True:
+            try:
+                return cls(folder)
+            except StateInUse:
+                if clock() >= until:
+                    raise
+            sleep(LOOK_SECONDS)
 
     def release(self) -> None:
         os.close(self._file)

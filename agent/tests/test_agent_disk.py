@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import pytest
 from nexomatic_agent import files
@@ -105,6 +105,28 @@ def test_one_agent_for_a_folder(tmp_path: Path) -> None:
         StateLock(tmp_path)
     lock.release()
     StateLock(tmp_path).release()
+
+
+def test_who_may_wait_takes_the_folder_over_when_it_is_free(tmp_path: Path) -> None:
+    lock = StateLock(tmp_path)
+    waited: List[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            lock.release()
+
+    StateLock.within(tmp_path, 10, lambda: sum(waited), sleep).release()
+    assert len(waited) == 3
+
+
+def test_who_may_wait_gives_up_in_the_end(tmp_path: Path) -> None:
+    lock = StateLock(tmp_path)
+    waited: List[float] = []
+    with pytest.raises(StateInUse, match="another agent runs"):
+        StateLock.within(tmp_path, 10, lambda: sum(waited), waited.append)
+    assert 10 <= sum(waited) <= 11
+    lock.release()
 
 
 # --- journal, spool, work folders

@@ -56,7 +56,9 @@ class EventRows:
 
     async def announced(self, stored: Stored) -> None:
         """Write that a final event, as it was read, is announced. Raises `Changed`, `Missing`."""
-        columns: dict[str, Value] = {codec.UNANNOUNCED: False, codec.OPEN: stored.event.owes is not None}
+        columns: dict[str, Value] = {codec.OPEN: stored.event.owes is not None}
+        if stored.event.unannounced:
+            columns[codec.UNANNOUNCED] = False
         await self._tables.merge(EVENTS, *_address(stored.event.id), columns, stored.etag)
 
     async def delete(self, event_id: str, etag: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
+from azure.storage.queue import QueueServiceClient
 
 from hub.clock import SystemClock
 from hub.storage.azure import open_azure
@@ -36,5 +37,13 @@ async def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             yield opened
         return
     connection = cast(str, request.getfixturevalue("azurite"))
+    _forget_hints(connection)
     async with open_rig(await open_azure(connection), clock) as opened:
         yield opened
+
+
+def _forget_hints(connection: str) -> None:
+    """All tests of a process share one Azurite: what an earlier one left in a queue is not this one's event."""
+    with QueueServiceClient.from_connection_string(connection) as service:
+        for queue in service.list_queues():
+            service.get_queue_client(queue).clear_messages()

@@ -167,7 +167,8 @@ async def _poll_for_ever(rig: LifeRig, name: str) -> None:
 @pytest.mark.parametrize("sinks", [1, 300])
 def test_sinks_that_wait_share_one_receive_a_second(sinks: int) -> None:
     spent = _idle(sinks)
-    assert SECONDS * 0.95 <= spent["queue.receive"] <= SECONDS * 1.05
+    shared = SECONDS + SECONDS / 5  # and one of the overflow every five
+    assert shared * 0.95 <= spent["queue.receive"] <= shared * 1.05
     assert spent["table.put"] == sinks * SECONDS / POLL_SECONDS  # presence, with each poll: less often than 30 s
     assert spent["table.get"] <= SECONDS / 5 + 1  # the configuration's version
     assert set(spent) == {"queue.receive", "table.put", "table.get"}
