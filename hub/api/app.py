@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 
 from hub.api import events, health, people, receipts, resources, secrets, sinks, stats
 from hub.api.services import Services
-from hub.api.views import Problem
+from hub.api.views import Problem, SourceDocument
 from hub.errors import NotFound
-from hub.model.configuration import WebhookSource
 from hub.problems import CONTENT_TYPE
 from hub.rules import field_errors
 
@@ -24,7 +23,7 @@ ROUTERS: Final = (
     events.router, resources.router, receipts.router, secrets.router, sinks.router, people.router, stats.router,
     health.router,
 )  # fmt: skip
-_WRITTEN: Final[tuple[type[BaseModel], ...]] = (WebhookSource,)
+_WRITTEN: Final[tuple[type[BaseModel], ...]] = (SourceDocument,)
 """Models of documents that are only ever written: the OpenAPI document would not have them by itself."""
 
 

@@ -23,13 +23,22 @@ from hub.api.views import (
     MissingSecret,
     Rotate,
     SinkTypeList,
+    SourceDocument,
     SourceList,
     SourceView,
+    WebhookSourceView,
 )
 from hub.configure.documents import list_name
 from hub.configure.matching import Match, etag
 from hub.errors import FieldError, Invalid
-from hub.model.configuration import Action, EventType, Kind, Pause, SinkType
+from hub.model.configuration import (
+    Action,
+    EventType,
+    Kind,
+    Pause,
+    SinkType,
+    WebhookSource,
+)
 from hub.model.people import Role
 from hub.people.identity import Caller, Person
 from hub.storage.codec import text_of_time
@@ -53,7 +62,7 @@ IfNoneMatch = Annotated[str | None, Header(description="*: only if nothing is th
 def shown(entry: Entry, desk: Services, caller: Caller) -> dict[str, Any]:
     """A document as it is read."""
     document = entry.model.model_dump(mode="json")
-    if entry.kind is RowKind.SOURCE:
+    if isinstance(entry.model, WebhookSource):
         admin = isinstance(caller, Person) and caller.role is Role.ADMIN
         overlap = entry.old_key_until if entry.old_key_until and entry.old_key_until > desk.clock.now() else None
         document["url"] = f"{desk.public_url or ''}/hooks/{entry.key}" if admin and entry.key else None
@@ -61,10 +70,11 @@ def shown(entry: Entry, desk: Services, caller: Caller) -> dict[str, Any]:
     return document
 
 
-def add_kind(kind: Kind, model: type[BaseModel], list_model: type[BaseModel], schema: str) -> None:
-    """The five routes of one kind."""
+def add_kind(kind: Kind, model: Any, list_model: type[BaseModel], written: type[BaseModel]) -> None:
+    """The five routes of one kind, whose documents are written as `written`."""
     one = f"/api/{kind}/{{name}}"
-    takes = {"requestBody": {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}}
+    schema = {"$ref": f"#/components/schemas/{written.__name__}"}
+    takes = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
     put, patch = _saving(kind)
     options: dict[str, Any] = {"response_model": model, "openapi_extra": takes}
     router.add_api_route(one, put, methods=["PUT"], name=f"put {kind}", **options)
@@ -138,13 +148,13 @@ def _writable(kind: Kind, document: JsonValue) -> JsonValue:
     return {name: value for name, value in document.items() if name not in READ_ONLY}
 
 
-add_kind(Kind.SINK_TYPE, SinkType, SinkTypeList, "SinkType")
-add_kind(Kind.ACTION, Action, ActionList, "Action")
-add_kind(Kind.EVENT_TYPE, EventType, EventTypeList, "EventType")
-add_kind(Kind.SOURCE, SourceView, SourceList, "WebhookSource")
+add_kind(Kind.SINK_TYPE, SinkType, SinkTypeList, SinkType)
+add_kind(Kind.ACTION, Action, ActionList, Action)
+add_kind(Kind.EVENT_TYPE, EventType, EventTypeList, EventType)
+add_kind(Kind.SOURCE, SourceView, SourceList, SourceDocument)
 
 
-def add_pausing(kind: Kind, model: type[BaseModel]) -> None:
+def add_pausing(kind: Kind, model: Any) -> None:
     """The two routes of a kind that can be paused."""
 
     async def pause(desk: Desk, request: Request, name: str, body: AskPause | None = None) -> Response:
@@ -173,11 +183,11 @@ add_pausing(Kind.SOURCE, SourceView)
 
 
 @router.post("/api/sources/{name}/rotate-key")
-async def rotate_key(desk: Desk, request: Request, name: str, body: Rotate | None = None) -> SourceView:
+async def rotate_key(desk: Desk, request: Request, name: str, body: Rotate | None = None) -> WebhookSourceView:
     """Give a webhook a new address; the old one works for the overlap."""
     overlap = timedelta(hours=(body or Rotate()).overlap_hours)
     entry = await desk.resources.rotate_key(name, overlap)
-    return SourceView.model_validate(shown(entry, desk, caller_of(request)))
+    return WebhookSourceView.model_validate(shown(entry, desk, caller_of(request)))
 
 
 @router.get("/api/configuration")

@@ -5,9 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel
 
-from hub.model.configuration import Action, EventType, Name, Runtime, SinkType, SourceKind, WebhookSource
+from hub.model.configuration import (
+    Action,
+    EventGridSource,
+    EventType,
+    Name,
+    Runtime,
+    ScheduleSource,
+    SinkType,
+    Source,
+    SourceKind,
+    WebhookSource,
+)
 from hub.model.event import Event, LogLine, Outcome, State
 from hub.model.people import Role
 from hub.model.sink import SinkState
@@ -167,12 +178,20 @@ class LogsView(View):
 # --- configuration ---------------------------------------------------------------------------------------------------
 
 
-class SourceView(WebhookSource):
-    """A source as it is read. Viewers read no address: who knows it may fire."""
+class SourceDocument(RootModel[Source]):
+    """A source as it is written."""
+
+
+class WebhookSourceView(WebhookSource):
+    """A webhook as it is read. Viewers read no address: who knows it may fire."""
 
     url: str | None
     old_url_until: Time | None
     """Until then the address before the last rotation works too."""
+
+
+SourceView = Annotated[WebhookSourceView | ScheduleSource | EventGridSource, Field(discriminator="kind")]
+"""A source as it is read."""
 
 
 class SinkTypeList(View):
@@ -201,7 +220,7 @@ class ConfigurationView(View):
     sink_types: list[SinkType]
     actions: list[Action]
     event_types: list[EventType]
-    sources: list[WebhookSource]
+    sources: list[Source]
 
 
 class MissingSecret(View):

@@ -8,7 +8,19 @@ from typing import Final
 
 from hub.configure.webhook_checks import check_webhook
 from hub.errors import FieldError, Invalid
-from hub.model.configuration import Action, EventType, Parameter, ParameterType, Pause, Runtime, SinkType, Source
+from hub.model.configuration import (
+    Action,
+    EventGridSource,
+    EventType,
+    Parameter,
+    ParameterType,
+    Pause,
+    Runtime,
+    ScheduleSource,
+    SinkType,
+    Source,
+    WebhookSource,
+)
 from hub.rules import expressions, names
 
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -58,8 +70,12 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
 def _source(document: Source, front_end: bool) -> Iterator[FieldError]:
     yield from _pause(document.pause)
     yield from _no_repetition("event_types", document.event_types)
-    yield from _no_repetition("methods", document.methods)
-    yield from check_webhook(document, front_end=front_end)
+    match document:
+        case WebhookSource():
+            yield from _no_repetition("methods", document.methods)
+            yield from check_webhook(document, front_end=front_end)
+        case ScheduleSource() | EventGridSource():
+            yield FieldError("kind", f"{_LATER}; WEBHOOK is allowed")
 
 
 def _pause(pause: Pause | None) -> Iterator[FieldError]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from hub.model.verification import Dedupe, NoVerification, Verification
 
@@ -54,6 +54,24 @@ class OnLost(StrEnum):
     REQUEUE = "requeue"
     FAIL = "fail"
     """For work that must never start twice."""
+
+
+class CatchUp(StrEnum):
+    """What becomes of ticks that came while no hub ran, or the schedule was paused."""
+
+    NONE = "none"
+    LAST = "last"
+    """The newest of them."""
+    ALL = "all"
+
+
+class Overlap(StrEnum):
+    """What becomes of a tick while the event of an earlier one is not final."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+    QUEUE = "queue"
+    """It waits until that one is final; of several that wait, the newest is kept."""
 
 
 class _Document(BaseModel):
@@ -155,8 +173,47 @@ class WebhookSource(_Document):
     enabled: bool = True
 
 
-Source = WebhookSource
-"""Every kind of source; schedules and Event Grid join here."""
+class ScheduleSource(_Document):
+    """A clock: it fires at the times of a cron expression in a time zone, or once."""
+
+    name: Name
+    kind: Literal[SourceKind.SCHEDULE]
+    event_types: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+    cron: Annotated[str, Field(max_length=200)] | None = None
+    """Five fields; the grammar is in `rules/cron.py`."""
+    at: datetime | None = None
+    """Once, at this time, instead of a cron expression."""
+    timezone: Annotated[str, Field(max_length=100)] = "UTC"
+    """An IANA name: the wall clock that `cron` is read on."""
+    payload: JsonValue = Field(default_factory=dict)
+    catch_up: CatchUp = CatchUp.LAST
+    catch_up_window_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
+    """Ticks that are later than this are never fired."""
+    overlap: Overlap = Overlap.ALLOW
+    jitter_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    """All its ticks are late by one and the same part of this, so that a hundred schedules at midnight spread out."""
+    pause: Pause | None = None
+    enabled: bool = True
+
+
+class EventGridSource(_Document):
+    """Events that Azure Event Grid delivers to this hub: those that pass the filters fire."""
+
+    name: Name
+    kind: Literal[SourceKind.EVENTGRID]
+    event_types: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+    types: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], Field(max_length=100)] = ()
+    """The types of events that are heard, without regard to case; empty: all."""
+    subject_begins_with: Annotated[str, Field(max_length=1024)] | None = None
+    subject_ends_with: Annotated[str, Field(max_length=1024)] | None = None
+    filter: str | None = None
+    """A JMESPath over the event; false or null: it is not heard."""
+    pause: Pause | None = None
+    enabled: bool = True
+
+
+Source = Annotated[WebhookSource | ScheduleSource | EventGridSource, Field(discriminator="kind")]
+"""Every kind of source."""
 
 
 class Kind(StrEnum):

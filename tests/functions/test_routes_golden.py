@@ -102,7 +102,7 @@ async def test_the_openapi_document_is_whole(shell: Shell) -> None:
     document = json.loads(text)
     schemas = document["components"]["schemas"]
     assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
-    for path, model in (("sink-types", "SinkType"), ("event-types", "EventType"), ("sources", "WebhookSource")):
+    for path, model in (("sink-types", "SinkType"), ("event-types", "EventType"), ("sources", "SourceDocument")):
         body = document["paths"][f"/api/{path}/{{name}}"]["put"]["requestBody"]["content"]["application/json"]
         assert body["schema"]["$ref"] == f"#/components/schemas/{model}"
     assert document["security"] == [{"token": []}]
