@@ -8,8 +8,8 @@ from hub.api.cursors import Cursor, Limit, page, read
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import SinkList, SinkView
-from hub.dispatch.presence import state_of
 from hub.model.sink import Presence, Sink
+from hub.rules.presence import state_of
 
 router = APIRouter(route_class=GuardedRoute, tags=["sinks"])
 

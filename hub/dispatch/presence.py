@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hub.clock import Clock
 from hub.errors import Missing
-from hub.model.sink import Presence, SinkState
+from hub.model.sink import Presence
 from hub.storage import codec
 from hub.storage.keys import PRESENCE
 from hub.storage.limits import MAX_PAGE_ROWS
@@ -94,13 +94,6 @@ class PresenceBook:
             modules=said.modules if said else known.modules if known else (),
             bundles=said.bundles if said else known.bundles if known else (),
         )
-
-
-def state_of(presence: Presence | None, now: datetime) -> SinkState:
-    """ONLINE while it comes as often as it was told to. Seen in the future, by a clock set back since, is nothing."""
-    if presence is None or abs(now - presence.seen_at) > timedelta(seconds=presence.offline_after_seconds):
-        return SinkState.OFFLINE
-    return SinkState.DRAINING if presence.draining else SinkState.ONLINE
 
 
 def _encode(presence: Presence) -> Values:

@@ -7,8 +7,9 @@ import logging
 
 import pytest
 
-from hub.dispatch.presence import PresenceBook, state_of
+from hub.dispatch.presence import PresenceBook
 from hub.model.sink import SinkState
+from hub.rules.presence import state_of
 from hub.wire import Poll, Renew
 from tests.contract.rig import ManualClock
 from tests.life.rig import SINK, LifeRig
