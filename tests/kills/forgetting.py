@@ -71,6 +71,7 @@ def _keep_up(platform: Platform, callers: Callers, seconds: float) -> None:
     while time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
         callers.hold(count_open(platform, MOST_OPEN) >= MOST_OPEN)
+    callers.hold(False)  # who waits for a call that is answered would wait for ever, were they held when time was up
 
 
 def _wait_until_still(platform: Platform) -> None:
