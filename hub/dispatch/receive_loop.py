@@ -114,7 +114,8 @@ class ReceiveLoop:
         if not wanted:
             return False
         messages = await self._queues.receive(queue, count=wanted, hidden_seconds=self._patience.first_visibility)
-        self._lanes.looked(queue, full=len(messages) == wanted, empty=not messages)
+        now = asyncio.get_running_loop().time()
+        self._lanes.looked(queue, now, full=len(messages) == wanted, empty=not messages)
         for message in messages:
             self._hand_out(queue, message)
         return bool(messages)
