@@ -4,10 +4,11 @@ import azure.functions as func
 
 from functions.agents import agents
 from functions.api import api_functions
+from functions.eventgrid import event_grid
 from functions.page import pages
 from functions.tick import ticks
 from functions.webhook import webhooks
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (agents, api_functions, pages, ticks, webhooks):
+for blueprint in (agents, api_functions, event_grid, pages, ticks, webhooks):
     app.register_functions(blueprint)

@@ -9,7 +9,7 @@ from hub.model.receipt import Fate, KeptBody, Line, Receipt, Verdict
 
 
 class ReceiptLine(View):
-    """What became of a request for one event type."""
+    """What became of a request or event for one event type."""
 
     event_type: str
     fate: Fate
@@ -22,7 +22,7 @@ class ReceiptLine(View):
 
 
 class ReceiptView(View):
-    """What became of one request to a webhook; `counted`: of many that were refused within a minute."""
+    """What became of one request to a webhook or event from Event Grid; `counted`: of many refused within a minute."""
 
     id: str
     source: str

@@ -1,4 +1,4 @@
-"""`/api/sources/{name}/receipts`: what became of a webhook's requests, and replaying one."""
+"""`/api/sources/{name}/receipts`: what became of what came to a webhook or an Event Grid source, and replaying it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from hub.api.receipt_views import ReceiptLine, ReceiptList, ReceiptView, Replaye
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.errors import NotFound
-from hub.model.configuration import Kind, WebhookSource
+from hub.model.configuration import EventGridSource, Kind, WebhookSource
 from hub.rules import ids
+from hub.sources.arrival import ReceivingSource
 
 router = APIRouter(route_class=GuardedRoute, tags=["receipts"])
 
 
 @router.get("/api/sources/{name}/receipts")
 async def list_receipts(desk: Desk, name: str, cursor: Cursor = None, limit: Limit = 50) -> ReceiptList:
-    """What became of a webhook's requests, the newest first."""
-    source = await _webhook(desk, name)
+    """What became of a webhook's requests, or of the events that an Event Grid source heard, the newest first."""
+    source = await _receiving(desk, name)
     kind = f"receipts/{source.name.casefold()}"
     page = await desk.sources.receipt_list.page(
         source.name, after=cursors.read(desk.cursors, kind, cursor), limit=limit
@@ -34,15 +35,15 @@ async def list_receipts(desk: Desk, name: str, cursor: Cursor = None, limit: Lim
 
 @router.get("/api/sources/{name}/receipts/{id}")
 async def read_receipt(desk: Desk, name: str, id: str) -> ReceiptView:  # noqa: A002 - the name in the address
-    """What became of one request."""
-    source = await _webhook(desk, name)
+    """What became of one request or event."""
+    source = await _receiving(desk, name)
     return ReceiptView.of(await desk.sources.receipt_list.get(source.name, ids.check(id)))
 
 
 @router.post("/api/sources/{name}/receipts/{id}/replay", status_code=201)
 async def replay_receipt(desk: Desk, response: Response, name: str, id: str) -> Replayed:  # noqa: A002
-    """Map a request again, under today's configuration: what it fires are new events."""
-    source = await _webhook(desk, name)
+    """Map a request or event again, under today's configuration: what it fires are new events."""
+    source = await _receiving(desk, name)
     fired = await desk.sources.replays.replay(source.name, ids.check(id))
     response.headers["Location"] = f"/api/sources/{source.name}/receipts/{fired.receipt_id}"
     event_id = fired.event.id if fired.event is not None else None
@@ -51,8 +52,8 @@ async def replay_receipt(desk: Desk, response: Response, name: str, id: str) -> 
     )
 
 
-async def _webhook(desk: Services, name: str) -> WebhookSource:
+async def _receiving(desk: Services, name: str) -> ReceivingSource:
     source = (await desk.resources.get(Kind.SOURCE, name)).model
-    if not isinstance(source, WebhookSource):
-        raise NotFound(f"the source {name} is no webhook: only those have receipts")
+    if not isinstance(source, WebhookSource | EventGridSource):
+        raise NotFound(f"the source {name} is neither a webhook nor of Event Grid: only those have receipts")
     return source

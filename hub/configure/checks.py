@@ -74,8 +74,12 @@ def _source(document: Source, front_end: bool) -> Iterator[FieldError]:
         case WebhookSource():
             yield from _no_repetition("methods", document.methods)
             yield from check_webhook(document, front_end=front_end)
-        case ScheduleSource() | EventGridSource():
-            yield FieldError("kind", f"{_LATER}; WEBHOOK is allowed")
+        case EventGridSource():
+            yield from _no_repetition("types", document.types)
+            if document.filter is not None:
+                yield from _expression("filter", document.filter)
+        case ScheduleSource():
+            yield FieldError("kind", f"{_LATER}; WEBHOOK and EVENTGRID are allowed")
 
 
 def _pause(pause: Pause | None) -> Iterator[FieldError]:

@@ -205,9 +205,10 @@ class EventGridSource(_Document):
     types: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], Field(max_length=100)] = ()
     """The types of events that are heard, without regard to case; empty: all."""
     subject_begins_with: Annotated[str, Field(max_length=1024)] | None = None
+    """Without regard to case, as `subject_ends_with`; null: any."""
     subject_ends_with: Annotated[str, Field(max_length=1024)] | None = None
     filter: str | None = None
-    """A JMESPath over the event; false or null: it is not heard."""
+    """A JMESPath over `{body, headers, query}`, where the body is the event; false or null: it is not heard."""
     pause: Pause | None = None
     enabled: bool = True
 

@@ -1,4 +1,4 @@
-"""Receipts: what became of each request to a webhook, accepted or refused.
+"""Receipts: what became of each request to a webhook, of each event that an Event Grid source hears.
 
 Dataclasses, not models: one is made for every request, and a model's construction costs as much as all the rest.
 """
@@ -36,7 +36,7 @@ class Fate(StrEnum):
     FAILED = "failed"
     """Its filter or payload expression could not be evaluated over this request."""
     DISABLED = "disabled"
-    """It is disabled, gone, or may not be fired by a webhook any more."""
+    """It is disabled, gone, or may not be fired by this kind of source any more."""
     DUPLICATE = "duplicate"
     """It was fired by the delivery that came first."""
 
@@ -76,6 +76,7 @@ class Receipt:
     reason: str | None = None
     """Why it was refused, or what else is to be known of it."""
     method: str = ""
+    """Empty for Event Grid."""
     caller: str | None = None
     """The caller's address as the front end says it; None: no front end is named."""
     size: int = 0

@@ -1,4 +1,4 @@
-"""A request that has come to a known webhook: what all of its stages, and its receipt, work with."""
+"""A request that has come to a known webhook, or an event to an Event Grid source: what all stages work with."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
-from hub.model.configuration import WebhookSource
+from hub.model.configuration import EventGridSource, WebhookSource
 from hub.model.snapshot import Snapshot
 from hub.rules.callers import Address
 from hub.sources.request import Request, Seen, body_document
 
+ReceivingSource: TypeAlias = WebhookSource | EventGridSource
+"""Sources that somebody delivers to: each delivery leaves a receipt."""
 LARGE_BODY: Final = 64 * 1024
 """Above it a body is read, and its digest made, off the event loop, which would stand still for milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request, from its first stage to its receipt."""
+    """One request or event, from its first stage to its receipt."""
 
     id: str
     """Of its receipt; when it fires events, the one that carries the receipt has it too, unless it is a delivery that
     is told from others: then events have ids of their own."""
     at: datetime
-    source: WebhookSource
+    source: ReceivingSource
     snapshot: Snapshot
     request: Request
     seen: Seen

@@ -20,6 +20,7 @@ from hub.model.receipt import Fate, Line
 from hub.model.verification import Dedupe
 from hub.rules import ids, strict_json
 from hub.sources.arrival import Arrival, Taken
+from hub.sources.firing import Fired, Firing
 from hub.sources.request import expression_document
 from hub.storage.delivery_rows import Delivery, DeliveryRows, digest
 
@@ -36,8 +37,15 @@ class Met:
 
     def event_id(self, event_type: str) -> str:
         """The id of the event that this delivery fires of this type."""
-        seed = ("delivery", self.known_by, event_type.casefold())
-        return ids.derived(self.delivery.at, *seed, shard=self.delivery.shard)
+        return self._derived("delivery", event_type.casefold())
+
+    @property
+    def unfired_id(self) -> str:
+        """The id of its receipt if it fires nothing: the same whenever it comes."""
+        return self._derived("receipt")
+
+    def _derived(self, what: str, *which: str) -> str:
+        return ids.derived(self.delivery.at, what, self.known_by, *which, shard=self.delivery.shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +79,8 @@ class Deduplication:
         self._life = context
         self._rows = rows
 
-    async def meet(self, taken: Taken) -> Known:
+    async def meet(self, taken: Taken, dedupe: Dedupe | None) -> Known:
         """What is known of this delivery; its row is there now. Raises `Unavailable`."""
-        dedupe = taken.arrival.source.dedupe
         if dedupe is None:
             return Known()
         try:
@@ -82,12 +89,23 @@ class Deduplication:
             return Known(note=f"not deduplicated: {error}")
         if delivery_id is None:
             return Known(note=NO_ID)
-        return Known(await self._row(dedupe, taken.arrival, digest(taken.arrival.source.name, delivery_id)))
+        return Known(await self.meet_named(taken.arrival, delivery_id, dedupe.hours))
 
-    async def finish(self, met: Met, receipt_id: str, lines: Sequence[Line]) -> None:
-        """Its events are durable: say so. Raises `Unavailable`."""
-        with suppress(Changed, Missing):  # who met the same delivery has said so already
-            await self._rows.finish(met.known_by, receipt_id, lines, met.delivery.etag)
+    async def meet_named(self, arrival: Arrival, delivery_id: str, hours: int) -> Met:
+        """The row of a source's delivery, known by this id for so long. Raises `Unavailable`."""
+        return await self._row(hours, arrival, digest(arrival.source.name, delivery_id))
+
+    async def fire(self, firing: Firing, taken: Taken, met: Met) -> Fired:
+        """Fire what it fires, and note it: from then on it is a repetition. Raises what `Firing.fire` raises.
+
+        Not `new`: the same delivery is under way elsewhere, or was before a crash. One that fires nothing stays open:
+        sent again, it is asked again.
+        """
+        fired = await firing.fire(taken, met.event_id)
+        if fired.event is not None:
+            with suppress(Changed, Missing):  # who met the same delivery has said so already
+                await self._rows.finish(met.known_by, fired.receipt_id, fired.lines, met.delivery.etag)
+        return fired
 
     async def _delivery_id(self, dedupe: Dedupe, taken: Taken) -> str | None:
         """What the request says it is; None: nothing."""
@@ -99,8 +117,8 @@ class Deduplication:
         value = await self._life.evaluator.evaluate(dedupe.path, document)
         return None if value is None else f"path {strict_json.write(value).decode()}"
 
-    async def _row(self, dedupe: Dedupe, arrival: Arrival, known_by: str) -> Met:
-        mine = Delivery(arrival.at, ids.shard_of(arrival.id), arrival.at + timedelta(hours=dedupe.hours))
+    async def _row(self, hours: int, arrival: Arrival, known_by: str) -> Met:
+        mine = Delivery(arrival.at, ids.shard_of(arrival.id), arrival.at + timedelta(hours=hours))
         while True:
             with suppress(Exists):
                 return Met(known_by, replace(mine, etag=await self._rows.insert(known_by, mine)))

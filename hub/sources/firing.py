@@ -1,4 +1,4 @@
-"""Firing: the events of one request, and its receipt on one of them."""
+"""Firing: the events of one request or Event Grid event, and its receipt on one of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub.life.context import LifeContext
 from hub.life.create import CarriedReceipt, Created, Creator, NewEvent
-from hub.model.configuration import EventType, SourceKind
+from hub.model.configuration import EventType
 from hub.model.event import Event
 from hub.model.receipt import KeptBody, Line
 from hub.rules import ids
@@ -66,7 +66,7 @@ class Firing:
         """
         arrival = taken.arrival
         names = arrival.source.event_types
-        decisions = [await decide(self._life, name, arrival.snapshot, arrival.seen, taken.body) for name in names]
+        decisions = [await decide(self._life, name, taken) for name in names]
         firing = [each for each in decisions if each.fires is not None]
         if not firing:
             lines = [each.line() for each in decisions]
@@ -105,7 +105,7 @@ class Firing:
         event_id, arrival = plan.event_ids[decision.event_type], plan.taken.arrival
         return NewEvent(
             event_type=decision.fires,
-            source_kind=SourceKind.WEBHOOK,
+            source_kind=arrival.source.kind,
             payload=decision.payload,
             payload_name=await self._payload_name(plan, event_id, decision.payload),
             source=arrival.source.name,

@@ -1,4 +1,4 @@
-"""Receipts: every request to a known webhook leaves one, whatever became of it.
+"""Receipts: every request to a known webhook, every event that an Event Grid source hears, leaves one.
 
 An accepted request's receipt lies on an event that it fired and costs nothing. All others are rows, one operation each.
 """
@@ -55,6 +55,15 @@ class Receipts:
 
     async def refused(self, arrival: Arrival, error: BaseException) -> None:
         """It was refused. The answer does not depend on the receipt: one that cannot be written is logged."""
+        try:
+            async with asyncio.timeout(_MOST_SECONDS):
+                await self.recorded(arrival, error)
+        except (NexomaticError, TimeoutError) as failure:
+            name = arrival.source.name
+            log.warning("the receipt of a refused request to source %s was not written: %s", name, failure)
+
+    async def recorded(self, arrival: Arrival, error: BaseException) -> None:
+        """It was refused, and who sent it will keep nothing of it: the receipt must be there. Raises `Unavailable`."""
         status = self._status_of(error)
         source, now = arrival.source.name, arrival.at
         if not self.counted.single(source, now):
@@ -66,11 +75,7 @@ class Receipts:
             told["headers"] = {}
         if len(arrival.request.body) <= self._life.terms.max_payload:
             told["sha256"] = await sha256_of(arrival.request.body)
-        try:
-            async with asyncio.timeout(_MOST_SECONDS):
-                await self._rows.add(_receipt(arrival, Verdict.REFUSED, status, **told))
-        except (NexomaticError, TimeoutError) as failure:
-            log.warning("the receipt of a refused request to source %s was not written: %s", source, failure)
+        await self._rows.add(_receipt(arrival, Verdict.REFUSED, status, **told))
 
 
 def _receipt_of_taken(taken: Taken, verdict: Verdict, lines: Sequence[Line], **told: Any) -> Receipt:

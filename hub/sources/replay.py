@@ -1,7 +1,7 @@
-"""Replay: a request that came before is mapped again, under today's configuration, and fires new events.
+"""Replay: a request or event that came before is mapped again, under today's configuration, and fires new events.
 
 It is an admin's doing: who may call was asked when the request came, and only what was let in has a body to replay. So
-nothing is verified, deduplicated or limited again.
+nothing is verified, deduplicated or limited again, and what an Event Grid source hears is not asked again.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 
 from hub.errors import NotFound, Rejected
 from hub.life.context import LifeContext
-from hub.model.configuration import WebhookSource
+from hub.model.configuration import EventGridSource, WebhookSource
 from hub.model.receipt import Receipt
 from hub.model.snapshot import Snapshot
 from hub.rules import ids
 from hub.rules.callers import as_address
 from hub.rules.waiting import in_force
-from hub.sources.arrival import Arrival, take
+from hub.sources.arrival import Arrival, ReceivingSource, take
 from hub.sources.firing import Fired, Firing
 from hub.sources.receipt_list import ReceiptList
 from hub.sources.request import Request, Seen
@@ -43,16 +43,16 @@ class Replays:
         Raises `NotFound`, `Rejected` (no body was kept; the source is off), `Invalid` (today's limits), `Unavailable`.
         """
         snapshot = await self._configuration()
-        webhook = _webhook(snapshot, source)
+        receiving = _receiving(snapshot, source)
         receipt, body = await self._receipts.body(source, receipt_id)
         if body is None:
             raise Rejected(_why_not(receipt))
-        if not webhook.enabled or in_force(webhook.pause, self._life.clock.now()):
-            raise Rejected(f"the source {webhook.name} is {'paused' if webhook.enabled else 'switched off'}")
-        arrival = self._arrival(webhook, snapshot, receipt, body)
+        if not receiving.enabled or in_force(receiving.pause, self._life.clock.now()):
+            raise Rejected(f"the source {receiving.name} is {'paused' if receiving.enabled else 'switched off'}")
+        arrival = self._arrival(receiving, snapshot, receipt, body)
         return await self._firing.fire(await take(arrival, self._life.terms.max_payload))
 
-    def _arrival(self, source: WebhookSource, snapshot: Snapshot, receipt: Receipt, body: bytes) -> Arrival:
+    def _arrival(self, source: ReceivingSource, snapshot: Snapshot, receipt: Receipt, body: bytes) -> Arrival:
         now = self._life.now()
         return Arrival(
             id=ids.new(now, self._life.randomness(), self._life.terms.shards),
@@ -66,10 +66,10 @@ class Replays:
         )
 
 
-def _webhook(snapshot: Snapshot, name: str) -> WebhookSource:
+def _receiving(snapshot: Snapshot, name: str) -> ReceivingSource:
     source = snapshot.source(name)
-    if not isinstance(source, WebhookSource):
-        raise NotFound(f"there is no webhook {name}")
+    if not isinstance(source, WebhookSource | EventGridSource):
+        raise NotFound(f"there is no webhook and no Event Grid source {name}")
     return source
 
 

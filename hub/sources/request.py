@@ -74,10 +74,10 @@ class Seen:
 def seen(request: Request, *, hidden_header: str | None = None, hidden_query: str | None = None) -> Seen:
     """Headers by allow-list and the query without keys; and without those that the source's verification names."""
     headers = {
-        name: _whole(value) for name, value in request.headers.items() if name in HEADERS and name != hidden_header
+        name: whole(value) for name, value in request.headers.items() if name in HEADERS and name != hidden_header
     }
     query = {
-        _whole(name): _whole(value)
+        whole(name): whole(value)
         for name, value in request.query.items()
         if name not in HIDDEN_QUERY and name != hidden_query
     }
@@ -125,7 +125,7 @@ def check_transfer(request: Request, told: Seen, max_bytes: int) -> None:
         raise TooLarge(f"the body is {len(request.body)} bytes; at most {max_bytes} are taken")
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Without halves of surrogate pairs, which no JSON can hold."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 

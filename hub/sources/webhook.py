@@ -81,7 +81,7 @@ class Webhooks:
         source, snapshot = await self._source(key)
         arrival = self._arrival(source, snapshot, request)
         try:
-            return await self._pass(arrival)
+            return await self._pass(source, arrival)
         except Exception as error:
             # Before anything that waits: who guesses in parallel must find it spent.
             if isinstance(error, _OWN_FAULT):
@@ -117,41 +117,33 @@ class Webhooks:
             caller=address_of(self._stages.front_end, request.headers),
         )
 
-    async def _pass(self, arrival: Arrival) -> Accepted:
+    async def _pass(self, source: WebhookSource, arrival: Arrival) -> Accepted:
         """Through all stages."""
-        self._check_open(arrival)
-        limit = min(arrival.source.max_body or self._life.terms.max_payload, self._life.terms.max_payload)
+        _check_open(source, arrival)
+        limit = min(source.max_body or self._life.terms.max_payload, self._life.terms.max_payload)
         check_transfer(arrival.request, arrival.seen, limit)
         wait_of(arrival.request)
-        if arrival.source.networks and not within(arrival.caller, arrival.source.networks):
+        if source.networks and not within(arrival.caller, source.networks):
             raise NotAllowed("callers from this network are not heard here")
-        await self._verify(arrival)
-        challenge = slack.challenge(arrival.request) if isinstance(arrival.source.verify, Slack) else None
+        await self._verify(source, arrival)
+        challenge = slack.challenge(arrival.request) if isinstance(source.verify, Slack) else None
         if challenge is not None:
             await self._stages.receipts.challenged(arrival)
             return Accepted(arrival.id, challenge=challenge)
         taken = await take(arrival, limit)
-        known = await self._stages.deduplication.meet(taken)
+        known = await self._stages.deduplication.meet(taken, source.dedupe)
         if known.receipt_id is not None:
             return await self._repeated(taken, known.receipt_id, known.lines)
         # Only here: a repeated delivery takes nothing of the source's rate, and what that refuses is not mapped. The
         # row of a delivery that it refuses stays open, so that the next try is let in.
-        await self._stages.limits.rate(arrival.source)
+        await self._stages.limits.rate(source)
         return await self._fire(taken, known)
 
-    def _check_open(self, arrival: Arrival) -> None:
-        source = arrival.source
-        if arrival.request.method not in source.methods:
-            raise NotFound
-        if not source.enabled:
-            raise Gone("this webhook is switched off")
-        check_not_paused(source, arrival.at)
-
-    async def _verify(self, arrival: Arrival) -> None:
-        secrets = await self._values(arrival.source.verify)
+    async def _verify(self, source: WebhookSource, arrival: Arrival) -> None:
+        secrets = await self._values(source.verify)
         # From here on nothing waits: nobody slips in between looking whether this address may try and its refusal.
-        self._stages.refusals.check(arrival.source.name, arrival.caller, arrival.at)
-        verify(arrival.source.verify, secrets, arrival.request, arrival.at)
+        self._stages.refusals.check(source.name, arrival.caller, arrival.at)
+        verify(source.verify, secrets, arrival.request, arrival.at)
 
     async def _values(self, settings: Verification) -> list[str]:
         """The values of the secrets; one of two may be gone, once a rotation is over. Raises `BadSecret`."""
@@ -169,11 +161,8 @@ class Webhooks:
         if known.met is None:
             fired = await self._stages.firing.fire(known.noted(taken))
             return Accepted(fired.receipt_id, fired.lines, fired.event)
-        fired = await self._stages.firing.fire(taken, known.met.event_id)
-        if fired.event is None:
-            return Accepted(fired.receipt_id, fired.lines)  # its row stays open: sent again, it is asked again
-        await self._stages.deduplication.finish(known.met, fired.receipt_id, fired.lines)
-        if not fired.new:  # the same delivery is under way elsewhere, or was before a crash
+        fired = await self._stages.deduplication.fire(self._stages.firing, taken, known.met)
+        if not fired.new:
             return await self._repeated(taken, fired.receipt_id, repeated(fired.lines))
         return Accepted(fired.receipt_id, fired.lines, fired.event)
 
@@ -185,6 +174,14 @@ class Webhooks:
         except Missing:
             event = None  # retention has removed it
         return Accepted(taken.arrival.id, lines, event, duplicate=True)
+
+
+def _check_open(source: WebhookSource, arrival: Arrival) -> None:
+    if arrival.request.method not in source.methods:
+        raise NotFound
+    if not source.enabled:
+        raise Gone("this webhook is switched off")
+    check_not_paused(source, arrival.at)
 
 
 def wait_of(request: Request) -> float:

@@ -1,4 +1,4 @@
-"""Puts together what takes webhook requests and shows their receipts: one of each per process."""
+"""Puts together what takes webhook requests and Event Grid's events, and shows their receipts: one per process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from hub.life.create import Creator
 from hub.rules.callers import FrontEnd
 from hub.secrets.port import Secrets
 from hub.signing import Signer
+from hub.sources import eventgrid
 from hub.sources.deduplication import Deduplication
+from hub.sources.eventgrid import EventGrid
 from hub.sources.firing import Firing
 from hub.sources.limits import SourceLimits
 from hub.sources.receipt_list import ReceiptList
@@ -40,9 +42,10 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The use cases of webhooks."""
+    """The use cases of webhooks and of Event Grid."""
 
     webhooks: Webhooks
+    event_grid: EventGrid
     statuses: Statuses
     receipts: Receipts
     receipt_list: ReceiptList
@@ -67,6 +70,7 @@ def build_sources(
     stages = Stages(receipts, RefusalLimit(), secrets, deduplication, limits, firing, told.front_end)
     return Sources(
         webhooks=Webhooks(context, configuration, stages),
+        event_grid=EventGrid(context, configuration, eventgrid.Stages(receipts, deduplication, firing)),
         statuses=Statuses(context, told.status_signer),
         receipts=receipts,
         receipt_list=receipt_list,

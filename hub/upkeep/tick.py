@@ -80,7 +80,7 @@ class Upkeep:
         return codec.time_of_text(str(row.values["at"]))
 
     def traffic(self) -> None:
-        """A poll or a webhook came: once a minute, see whether the timer still runs, and stand in for it if not."""
+        """Something came: once a minute, see whether the timer still runs, and stand in for it if not."""
         now = self._clock.now()
         if abs(now - self._looked_at) < LOOK_EVERY or (self._standing_in and not self._standing_in.done()):
             return

@@ -32,6 +32,8 @@ def test_the_list_of_functions() -> None:
                 assert binding["authLevel"].lower() == "anonymous"
                 found[function.name] = (" ".join(binding.get("methods", [])), binding["route"])
     assert found == FUNCTIONS
+    events = [function for function in indexed() if function.kind == "eventGridTrigger"]
+    assert [each.name for each in events] == ["eventgrid"]
     timers = [function for function in indexed() if function.kind == "timerTrigger"]
     assert [(each.name, json.loads(each.raw_bindings[0])["schedule"]) for each in timers] == [("tick", "0 * * * * *")]
 
