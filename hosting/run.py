@@ -122,12 +122,22 @@ def run(place: Place, held: ExitStack) -> None:
 
 
 def admin_token(path: Path) -> str:
-    """The admin's token, made at the first start and kept for its owner alone."""
+    """The admin's token, made at the first start."""
+    return _kept(path, "nxt_")
+
+
+def event_grid_key(path: Path) -> str:
+    """The system key by which Event Grid's deliveries are let in. On Azure the platform makes one."""
+    return _kept(path, "")
+
+
+def _kept(path: Path, prefix: str) -> str:
+    """Something random, made once and kept for its owner alone."""
     if not path.exists():
         draft = path.with_suffix(".draft")  # a file that is there but empty would shut everybody out, for ever
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"nxt_{secrets.token_urlsafe(32)}\n")
+            file.write(f"{prefix}{secrets.token_urlsafe(32)}\n")
         draft.replace(path)
     return path.read_text().strip()
 
@@ -136,6 +146,7 @@ def start_hub(supervisor: Supervisor, place: Place, token: str, held: ExitStack)
     """The storage, if it is a process of its own, and the hub; returns when the hub answers."""
     environ = {
         "NEXOMATIC_FRONT_END": "x-forwarded-for",  # where our own host writes the caller, unless a proxy is before it
+        "host.systemKey.eventgrid_extension": event_grid_key(place.home / "eventgrid.key"),
         **os.environ,
         "NEXOMATIC_HOME": str(place.home),
         "NEXOMATIC_PUBLIC_URL": place.url,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hosting.run import admin_token
+from hosting.run import admin_token, event_grid_key
 
 
 def test_the_admin_s_token_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
@@ -35,3 +35,11 @@ def test_a_token_that_was_never_written_is_made_by_the_next_start(
     monkeypatch.undo()
     assert len(admin_token(path)) > 40
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_key_of_event_grid_is_kept_as_the_token_is(tmp_path: Path) -> None:
+    path = tmp_path / "eventgrid.key"
+    key = event_grid_key(path)
+    assert len(key) > 40
+    assert event_grid_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -146,7 +147,7 @@ async def test_a_batch_at_several_hubs_at_once(storage: Storage, clock: ManualCl
     hubs = [hub, hub_over(storage, clock), hub_over(storage, clock)]
     await asyncio.gather(*(deliver(each, number) for each in hubs * 3 for number in range(5)))
     assert len(await stored_events(hub)) == 10
-    assert verdicts(await receipts(hub)).count(Verdict.ACCEPTED) == 5
+    assert Counter(verdicts(await receipts(hub))) == {Verdict.ACCEPTED: 5, Verdict.DUPLICATE: 40}
 
 
 async def test_an_id_is_unique_where_it_is_from_and_not_beyond(hub: Hub) -> None:
@@ -257,13 +258,13 @@ class TestWhatMayPassLater:
 
     async def test_a_paused_source_keeps_no_other_from_its_events(self, hub: Hub, clock: ManualClock) -> None:
         pause = {"note": "", "until": None}
-        await configure(hub, {"GO": {}}, paused={"pause": pause}, other={}, deaf={"pause": pause, "filter": "`false`"})
+        await configure(hub, {"GO": {}}, a={"pause": pause}, other={}, deaf={"pause": pause, "filter": "`false`"})
         for _ in range(2):
             with pytest.raises(Paused):
                 await deliver(hub)
             clock.advance(1)
             assert len(await stored_events(hub)) == 1
-        await configure(hub, {"GO": {}}, paused={}, other={}, deaf={"pause": pause, "filter": "`false`"})
+        await configure(hub, {"GO": {}}, a={}, other={}, deaf={"pause": pause, "filter": "`false`"})
         await deliver(hub)
         assert len(await stored_events(hub)) == 2
         assert verdicts(await receipts(hub, "other")) == [Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.DUPLICATE]
