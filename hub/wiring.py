@@ -21,6 +21,7 @@ from hub.dispatch.presence import PresenceBook
 from hub.dispatch.receive_loop import Patience
 from hub.evaluation import Evaluation
 from hub.life.agent_calls import AgentCalls
+from hub.life.alerts import Alerts
 from hub.life.cancel import Canceller
 from hub.life.claim import Claimer
 from hub.life.complete import Completion
@@ -200,7 +201,7 @@ def build(
     slots = Slots(storage.tables, context.margin())
     tokens = LeaseTokens(options.signer(Purpose.LEASE))
     creator, logs = Creator(context), Logs(context)
-    debts = Debts(context, creator)
+    debts = Debts(context, creator, Alerts(creator, options.public_url))
     completion = Completion(context, debts, slots, logs)
     rows = TokenRows(storage.tables, context.now, randomness)
     depths = QueueDepths(storage.queues, clock)

@@ -34,6 +34,7 @@ class TreeNode(View):
     attempt: int
     follow_on: str | None
     follow_on_skipped: str | None
+    alert: str | None
     rerun_of: str | None
     created_at: Time
     started_at: Time | None

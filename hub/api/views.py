@@ -134,6 +134,8 @@ class EventView(View):
     depth: int
     follow_on: str | None
     follow_on_skipped: str | None
+    alert: str | None
+    """The event that tells somebody of its failure: one for all of its type in that minute."""
     rerun_of: str | None
     """The event that was run again as this one."""
     correlation_id: str | None

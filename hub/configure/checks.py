@@ -21,7 +21,8 @@ from hub.model.configuration import (
     Source,
     WebhookSource,
 )
-from hub.rules import expressions, names
+from hub.rules import alerts, expressions, names
+from hub.rules.alerts import Alert
 
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(/[A-Za-z0-9_][A-Za-z0-9_. -]*)*")
@@ -56,6 +57,7 @@ def _action(document: Action) -> Iterator[FieldError]:
 
 
 def _event_type(document: EventType) -> Iterator[FieldError]:
+    yield from _reserved(document.name)
     if document.redact:
         yield FieldError("redact", f"{_LATER}; an empty list is allowed")
     yield from _pause(document.pause)
@@ -65,6 +67,14 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
         if expression is not None:
             yield from _expression(field, expression)
     yield from _no_repetition("sources", document.sources)
+
+
+def _reserved(name: str) -> Iterator[FieldError]:
+    if alerts.is_reserved(name) and name.upper() not in set(Alert):
+        allowed = ", ".join(Alert)
+        yield FieldError(
+            "name", f"begins with {alerts.PREFIX}, which is kept for the hub's alerts: {allowed} are allowed"
+        )
 
 
 def _source(document: Source, front_end: bool) -> Iterator[FieldError]:

@@ -35,12 +35,15 @@ class Completion:
         """Final, or QUEUED again when the retry policy says so. Raises `Superseded` and its kind."""
         now = self._life.now()
         again_at = await self._again_at(lease.holding, report, now)
+        alert = None
+        if report.state is State.ERROR and again_at is None:
+            alert = self._debts.alert(lease.holding, now, await self._life.configuration())
         log_tail = await self._logs.tail(lease, chunks, final=again_at is None)
 
         def make(held: Holding) -> Changes:
             if again_at is not None:
                 return lifecycle.retry(held, report, now, again_at)
-            return lifecycle.finish(held, report, now)
+            return lifecycle.finish(held, report, now, alert)
 
         await self._carry_out(lease, await fence.write(self._life.events, lease, make, log_tail=log_tail))
 
@@ -59,9 +62,10 @@ class Completion:
         snapshot = await self._life.configuration()
         policy = snapshot.retry_policy(lease.holding.event_type)
         now = self._life.now()
+        alert = self._debts.alert(lease.holding, now, snapshot)
 
         def make(held: Holding) -> Changes:
-            return lifecycle.hand_back(held, policy, started=started, message=message, at=now)
+            return lifecycle.hand_back(held, policy, started=started, message=message, at=now, alert=alert)
 
         written = await fence.write(self._life.events, lease, make)
         await self._carry_out(lease, written, fresh_hint=True)

@@ -12,6 +12,7 @@ from hub.life.context import LifeContext
 from hub.model.configuration import EventType, SourceKind
 from hub.model.event import Event
 from hub.rules import ids, partitions
+from hub.rules.alerts import is_reserved
 from hub.storage import codec, keys
 
 
@@ -38,6 +39,8 @@ class NewEvent:
     receipt: CarriedReceipt | None = None
     replay_of: str | None = None
     rerun_of: str | None = None
+    silent: bool = False
+    """Nobody is alerted of what becomes of it, as of any alert."""
     recorded: bytes | None = None
     """What it runs instead of what is configured, as `Event.recorded`."""
 
@@ -118,6 +121,7 @@ class Creator:
             replay_of=new.replay_of,
             rerun_of=new.rerun_of,
             recorded=new.recorded,
+            silent=new.silent or is_reserved(new.event_type.name),
         )
 
     async def _store(self, event: Event) -> bool:

@@ -55,6 +55,8 @@ class LeaseTokens:
         held = lease.holding
         fields: dict[str, Any] = {name: getattr(held, name) for name in Holding.__slots__ if name != "edges"}
         fields.update({name: text_of_time(fields[name]) for name in _TIMES})
+        if not held.silent:
+            del fields["silent"]  # few are: the release before reads the tokens of all others
         fields["edges"] = [held.edges.on_success, held.edges.on_warning, held.edges.on_failure]
         rest = [lease.queue, lease.etag, lease.message_id, lease.receipt, lease.lease_seconds, lease.slot]
         document = {"format": TOKEN_FORMAT, "holding": fields, "rest": rest}

@@ -122,8 +122,9 @@ class Redelivery:
         return task
 
     async def _reject(self, delivery: Delivery, stored: Stored, why: Unresolvable, unwritten: Changes) -> None:
-        edges = edges_unclaimed(stored.event, await self._life.configuration())
-        changes = lifecycle.reject(stored.event, edges, why.code, str(why), self._life.now())
+        snapshot, now = await self._life.configuration(), self._life.now()
+        edges, alert = edges_unclaimed(stored.event, snapshot), self._debts.alert(stored.event, now, snapshot)
+        changes = lifecycle.reject(stored.event, edges, why.code, str(why), now, alert)
         await self._end(delivery, stored, {**unwritten, **changes})
 
     async def _end(self, delivery: Delivery, stored: Stored, changes: Changes) -> None:
@@ -146,7 +147,8 @@ class Redelivery:
             await self._first_sighting(delivery, event)
             return None
         snapshot = await self._life.configuration()
-        changes = lifecycle.lose(held, snapshot.retry_policy(event.event_type), confirmed=event.confirmed, at=now)
+        policy, alert = snapshot.retry_policy(event.event_type), self._debts.alert(event, now, snapshot)
+        changes = lifecycle.lose(held, policy, confirmed=event.confirmed, at=now, alert=alert)
         lost = Stored(lifecycle.apply(event, changes), stored.etag, stored.log_tail)
         if changes["state"] is State.QUEUED:
             # Lost and claimed anew in one write: nobody sees it between.

@@ -56,6 +56,7 @@ class Reruns:
             source_kind=SourceKind.MANUAL,
             payload=await self._payload(event),
             rerun_of=event.id,
+            silent=event.silent,
             recorded=recorded_of(event) if wish.how is RerunAs.RECORDED else None,
             traceparent=wish.traceparent,
             correlation_id=wish.correlation_id or event.correlation_id,

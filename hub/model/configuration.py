@@ -35,6 +35,8 @@ class SourceKind(StrEnum):
     EVENTGRID = "EVENTGRID"
     MANUAL = "MANUAL"
     FOLLOW_ON = "FOLLOW_ON"
+    HUB = "HUB"
+    """The hub itself: only the alerts it knows (`rules/alerts.py`)."""
 
 
 class ParameterType(StrEnum):

@@ -170,6 +170,10 @@ class Event(_Frozen):
     """The id of its follow-on, once owed."""
     follow_on_skipped: str | None = None
     """Why an edge of its action led nowhere."""
+    alert: str | None = None
+    """The id of the event that tells somebody of its failure: one for all of its type in that minute."""
+    silent: bool = False
+    """It is an alert of the hub, or was led to by one: nobody is alerted of what becomes of it."""
 
     parent_id: str | None = None
     root_id: str

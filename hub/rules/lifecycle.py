@@ -25,6 +25,7 @@ from hub.errors import IllegalMove
 from hub.model.configuration import OnLost, RetryPolicy
 from hub.model.event import Attempt, Code, Content, Event, Outcome, Run, State
 from hub.rules import ids
+from hub.rules.alerts import FailureAlert
 
 MAX_DEPTH = 32
 """A chain of follow-ons ends here: one that leads back to itself would run for ever. The one beyond is made and ends in
@@ -103,6 +104,7 @@ class Changes(TypedDict, total=False):
     owes_event_type: str | None
     follow_on: str | None
     follow_on_skipped: str | None
+    alert: str | None
     reruns: str | None
     queue: str
     hints: int
@@ -142,6 +144,7 @@ class Holding:
     confirm: bool
     traceparent: str | None = None
     correlation_id: str | None = None
+    silent: bool = False
 
     @property
     def state(self) -> State:
@@ -196,6 +199,7 @@ def holding(event: Event) -> Holding:
         confirm=event.confirm,
         traceparent=event.traceparent,
         correlation_id=event.correlation_id,
+        silent=event.silent,
     )
 
 
@@ -230,15 +234,19 @@ def renew(held: Holding, lease_until: datetime) -> Changes:
     return {"lease_until": max(held.lease_until, lease_until), "confirmed": True}
 
 
-def finish(held: Holding, report: Report, at: datetime) -> Changes:
-    """RUNNING -> SUCCESS, WARNING or ERROR, with what follows owed."""
+def finish(held: Holding, report: Report, at: datetime, alert: FailureAlert | None = None) -> Changes:
+    """RUNNING -> SUCCESS, WARNING or ERROR, with what follows owed.
+
+    Here as in every move that may end as ERROR, `alert` is what tells of that if nothing else follows; None: nobody is
+    to be told.
+    """
     return {
         "state": Move.FINISH.check(held.state, report.state),
         "claim_id": None,
         "failures": held.failures + (report.state is State.ERROR),
         "result_data": report.data,
         "ending": _ending(held, report, at),
-        **_final(held.event_id, held.depth, held.edges, report.state, report.code, report.message, at),
+        **_final(held, held.edges, report.state, report.code, report.message, at, alert),
     }
 
 
@@ -254,29 +262,39 @@ def retry(held: Holding, report: Report, at: datetime, not_before: datetime) -> 
     }
 
 
-def lose(held: Holding, policy: RetryPolicy, *, confirmed: bool, at: datetime) -> Changes:
+def lose(
+    held: Holding, policy: RetryPolicy, *, confirmed: bool, at: datetime, alert: FailureAlert | None = None
+) -> Changes:
     """RUNNING -> QUEUED or ERROR: the lease ran out and nobody renewed it.
 
     Work that must not start twice, and was claimed but never confirmed, has not started: it is queued again.
     """
     if held.confirm and not confirmed:
         return _give_back(Move.LOSE, held, Outcome.NOT_STARTED, "the claim was never confirmed", held.lost, at)
-    return _lost(Move.LOSE, held, policy, Outcome.LOST, "the sink stopped renewing its lease", at)
+    return _lost(Move.LOSE, held, policy, Outcome.LOST, "the sink stopped renewing its lease", at, alert)
 
 
-def hand_back(held: Holding, policy: RetryPolicy, *, started: bool, message: str | None, at: datetime) -> Changes:
+def hand_back(
+    held: Holding,
+    policy: RetryPolicy,
+    *,
+    started: bool,
+    message: str | None,
+    at: datetime,
+    alert: FailureAlert | None = None,
+) -> Changes:
     """RUNNING -> QUEUED or ERROR: the sink returns what it held before it restarted."""
     if not started:
         return _give_back(Move.HAND_BACK, held, Outcome.NOT_STARTED, message, held.lost, at)
-    return _lost(Move.HAND_BACK, held, policy, Outcome.RETURNED, message or "the sink restarted", at)
+    return _lost(Move.HAND_BACK, held, policy, Outcome.RETURNED, message or "the sink restarted", at, alert)
 
 
 def cancel(event: Event, edges: Edges, at: datetime, message: str) -> Changes:
-    """QUEUED or RUNNING -> ERROR."""
+    """QUEUED or RUNNING -> ERROR. Somebody wanted it so: nobody is alerted."""
     changes: Changes = {
         "state": Move.CANCEL.check(event.state, State.ERROR),
         "claim_id": None,
-        **_final(event.id, event.depth, edges, State.ERROR, Code.CANCELLED, message, at),
+        **_final(event, edges, State.ERROR, Code.CANCELLED, message, at),
     }
     if event.state is State.RUNNING:
         report = Report(State.ERROR, Outcome.CANCELLED, Code.CANCELLED, message)
@@ -284,11 +302,13 @@ def cancel(event: Event, edges: Edges, at: datetime, message: str) -> Changes:
     return changes
 
 
-def reject(event: Event, edges: Edges, code: Code, message: str, at: datetime) -> Changes:
+def reject(
+    event: Event, edges: Edges, code: Code, message: str, at: datetime, alert: FailureAlert | None = None
+) -> Changes:
     """QUEUED -> ERROR: it will never run (its queue time-out, or what it needs is not there)."""
     return {
         "state": Move.REJECT.check(event.state, State.ERROR),
-        **_final(event.id, event.depth, edges, State.ERROR, code, message, at),
+        **_final(event, edges, State.ERROR, code, message, at, alert),
     }
 
 
@@ -313,7 +333,15 @@ def _ended(attempt: Attempt, ending: Ending) -> Attempt:
     )
 
 
-def _lost(move: Move, held: Holding, policy: RetryPolicy, outcome: Outcome, message: str, at: datetime) -> Changes:
+def _lost(
+    move: Move,
+    held: Holding,
+    policy: RetryPolicy,
+    outcome: Outcome,
+    message: str,
+    at: datetime,
+    alert: FailureAlert | None,
+) -> Changes:
     lost = held.lost + 1
     if policy.on_lost is OnLost.REQUEUE and lost <= policy.max_lost:
         return _give_back(move, held, outcome, message, lost, at)
@@ -327,7 +355,7 @@ def _lost(move: Move, held: Holding, policy: RetryPolicy, outcome: Outcome, mess
         "claim_id": None,
         "lost": lost,
         "ending": _ending(held, report, at),
-        **_final(held.event_id, held.depth, held.edges, State.ERROR, Code.LOST, message, at),
+        **_final(held, held.edges, State.ERROR, Code.LOST, message, at, alert),
     }
 
 
@@ -347,15 +375,25 @@ def _ending(held: Holding, report: Report, at: datetime) -> Ending:
 
 
 def _final(
-    event_id: str, depth: int, edges: Edges, state: State, code: str | None, message: str | None, at: datetime
+    of: Event | Holding,
+    edges: Edges,
+    state: State,
+    code: str | None,
+    message: str | None,
+    at: datetime,
+    alert: FailureAlert | None = None,
 ) -> Changes:
-    """What every final row says, and which follow-on it owes from this moment on."""
+    """What every final row says, and what it owes from this moment on: its follow-on, or the alert of its failure."""
     changes: Changes = {"finished_at": at, "result_code": code, "result_message": message, "lease_until": None}
     follower = edges.after(state)
-    if follower is None:
-        return changes
-    if depth > MAX_DEPTH:
+    if follower is not None and of.depth <= MAX_DEPTH:
+        event_id = of.id if isinstance(of, Event) else of.event_id
+        owed = ids.derived(at, "follow-on", event_id, follower, shard=ids.shard_of(event_id))
+        return {**changes, "owes": owed, "owes_event_type": follower, "follow_on": owed}
+    if follower is not None:
         changes["follow_on_skipped"] = f"{follower} was not fired: the chain is {MAX_DEPTH} events deep"
-        return changes
-    owed = ids.derived(at, "follow-on", event_id, follower, shard=ids.shard_of(event_id))
-    return {**changes, "owes": owed, "owes_event_type": follower, "follow_on": owed}
+    if state is State.ERROR and alert is not None:
+        changes["alert"] = alert.event_id
+        if alert.owed:
+            changes.update({"owes": alert.event_id, "owes_event_type": alert.event_type})
+    return changes

@@ -26,6 +26,8 @@ OPEN = "open"
 """True until the event is settled: what upkeep asks for, so that it reads no others."""
 UNANNOUNCED = "unannounced"
 """True on a final row until the topic that listens has been told."""
+SILENT = "silent"
+"""True on the row of an alert of the hub, and of what it led to."""
 LOG_TAIL = "log_tail"
 """The column for the last log chunk, which rides on the completion."""
 _TEXT = (
@@ -44,6 +46,7 @@ _TEXT = (
     "owes_event_type",
     "follow_on",
     "follow_on_skipped",
+    "alert",
     "parent_id",
     "root_id",
     "traceparent",
@@ -98,6 +101,8 @@ def encode_event(event: Event) -> dict[str, Value]:
             columns.update(_column(name, value))
     if event.unannounced:
         columns[UNANNOUNCED] = True
+    if event.silent:
+        columns[SILENT] = True
     for attempt in event.attempts:
         columns[_slot("begun", attempt.number)] = _begun(attempt)
         if attempt.outcome is not None:
@@ -138,6 +143,7 @@ def decode_event(values: Values) -> Event:
         state=State(str(values["state"])),
         source_kind=SourceKind(str(values["source_kind"])),
         unannounced=values.get(UNANNOUNCED) is True,
+        silent=values.get(SILENT) is True,
         attempts=_attempts(values),
     )
 

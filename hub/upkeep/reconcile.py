@@ -20,6 +20,7 @@ from hub.life.debts import Debts
 from hub.model.event import Code, Event, State
 from hub.model.snapshot import Snapshot
 from hub.rules import ids, lifecycle, partitions
+from hub.rules.alerts import FailureAlert
 from hub.rules.hints import fresh_hint_due
 from hub.rules.lifecycle import Changes
 from hub.rules.partitions import Partition
@@ -153,7 +154,7 @@ class Reconciler:
         event = stored.event
         if event.state.final:
             return await self._settle(stored, walk)
-        changes = _ending(event, walk)
+        changes = _ending(event, walk, self._debts.alert(event, walk.now, walk.snapshot))
         if changes is not None:
             return await self._end(stored, changes)
         if fresh_hint_due(event, walk.now):
@@ -200,21 +201,21 @@ class Reconciler:
         return True
 
 
-def _ending(event: Event, walk: _Walk) -> Changes | None:
+def _ending(event: Event, walk: _Walk, alert: FailureAlert | None) -> Changes | None:
     """How an open event ends here and now; None: it goes on."""
     if event.state is State.QUEUED and (too_many := too_deep(event)) is not None:
         edges = edges_unclaimed(event, walk.snapshot)
-        return lifecycle.reject(event, edges, Code.CHAIN_TOO_DEEP, too_many, walk.now)
+        return lifecycle.reject(event, edges, Code.CHAIN_TOO_DEEP, too_many, walk.now, alert)
     if overdue(event, walk.snapshot, walk.now):
         edges = edges_unclaimed(event, walk.snapshot)
         message = "it waited longer than its queue time-out"
-        return lifecycle.reject(event, edges, Code.QUEUE_TIMEOUT, message, walk.now)
+        return lifecycle.reject(event, edges, Code.QUEUE_TIMEOUT, message, walk.now, alert)
     if event.state is not State.RUNNING or walk.seen_before is None:
         return None
     held = lifecycle.holding(event)
     if held.lease_until > walk.seen_before:
         return None  # its holder may be alive, and renews first
     policy = walk.snapshot.retry_policy(event.event_type)
-    changes = lifecycle.lose(held, policy, confirmed=event.confirmed, at=walk.now)
+    changes = lifecycle.lose(held, policy, confirmed=event.confirmed, at=walk.now, alert=alert)
     # What is to be queued again is left to the poll that will run it; only an end needs no sink.
     return changes if changes["state"] is State.ERROR else None
