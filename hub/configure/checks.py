@@ -71,10 +71,8 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
 
 def _reserved(name: str) -> Iterator[FieldError]:
     if alerts.is_reserved(name) and name.upper() not in set(Alert):
-        allowed = ", ".join(Alert)
-        yield FieldError(
-            "name", f"begins with {alerts.PREFIX}, which is kept for the hub's alerts: {allowed} are allowed"
-        )
+        what = f"begins with {alerts.PREFIX}, as only the hub's own alerts do: {', '.join(Alert)} are allowed"
+        yield FieldError("name", what)
 
 
 def _source(document: Source, front_end: bool) -> Iterator[FieldError]:
