@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -75,6 +80,47 @@ def test_a_failing_job_runs_its_failure_handler(platform: Platform) -> None:
     lines = platform.client.get(f"/api/events/{event['id']}/logs")
     assert lines["complete"]
     assert any("NoBackup" in each["text"] for each in lines["lines"])
+
+
+def test_a_failing_job_without_a_handler_is_told_of_as_the_examples_tell(platform: Platform) -> None:
+    configure(platform, "BROKEN", "tally:missing")
+    first = platform.final(platform.client.post("/api/events", {"event_type": "BROKEN"})["id"])
+
+    told = platform.final(first["alert"])
+
+    assert (told["event_type"], told["source_kind"], told["state"]) == ("HUB.FAILED", "HUB", "SUCCESS")
+    assert f"event id: {first['id']}" in (platform.home / "output/alerts.txt").read_text()
+
+    # Now in a chat, as the file to apply says: the same alert, fired by hand to try it.
+    with _chat() as (address_, posts):
+        platform.client.put("/api/secrets/chat-webhook", {"value": address_})
+        documents = json.loads((ROOT / "examples/alerts-by-chat.json").read_text())
+        platform.client.put("/api/configuration", documents)
+        tried = {"event_type": "HUB.FAILED", "payload": {"alert": "HUB.FAILED", "message": "only a test"}}
+        assert platform.final(platform.client.post("/api/events", tried)["id"])["state"] == "SUCCESS"
+    assert [post["text"].splitlines()[0] for post in posts] == ["only a test"]
+
+
+@contextmanager
+def _chat() -> Iterator[tuple[str, list[Any]]]:
+    """The address of an incoming webhook, and what is posted to it."""
+    posts: list[Any] = []
+
+    class Taking(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Not on the tests' output."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taking) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/hooks/x", posts
+        server.shutdown()
+        thread.join()
 
 
 def test_limits_are_refused_with_words(platform: Platform) -> None:
