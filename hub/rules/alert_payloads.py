@@ -6,11 +6,11 @@ Never a payload, a result or a parameter: what tells people of trouble goes wher
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from hub.rules.alerts import Alert, minute_of
+from hub.rules.alerts import Alert
 
 MESSAGE_CHARS: Final = 2000
 _ONCE_A_MINUTE: Final = (
@@ -35,11 +35,9 @@ class Failed:
 
 def failed(what: Failed, hub: str | None) -> dict[str, Any]:
     """Of HUB.FAILED. `hub`: this hub's public address, if it has one."""
-    minute = minute_of(what.finished_at)
     message = _cut(what.result_message)
     why = ": ".join(part for part in (what.result_code, message) if part)
-    others = {"event_type": what.event_type, "state": "ERROR", "from": _time(minute)}
-    others["to"] = _time(max(minute + timedelta(minutes=1), what.finished_at))
+    others = {"event_type": what.event_type, "state": "ERROR"}
     return {
         **_head(Alert.FAILED, what.finished_at, f"{what.event_type} failed" + (f": {why}" if why else ""), hub),
         "event": {

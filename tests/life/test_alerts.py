@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -57,7 +56,6 @@ async def test_a_failure_that_nothing_handles_fires_an_alert_that_says_everythin
     assert (alert.event_type, alert.event_id) == ("HUB.FAILED", failed.alert)
     at = failed.finished_at
     assert at is not None
-    minute = at.replace(second=0, microsecond=0)
     text = "%Y-%m-%dT%H:%M:%S"
     assert alert.payload == {
         "alert": "HUB.FAILED",
@@ -78,8 +76,7 @@ async def test_a_failure_that_nothing_handles_fires_an_alert_that_says_everythin
             "address": f"/api/events/{failed.id}",
         },
         "others": alert.payload["others"],
-        "others_address": f"/api/events?event_type=BACKUP&state=ERROR&from={minute:%Y-%m-%dT%H%%3A%M}%3A00.000Z"
-        f"&to={minute + timedelta(minutes=1):%Y-%m-%dT%H%%3A%M}%3A00.000Z",
+        "others_address": "/api/events?event_type=BACKUP&state=ERROR",
     }
     event = await told.read(alert.event_id)
     assert (event.source_kind, event.source) == (SourceKind.HUB, "BACKUP")
@@ -104,9 +101,10 @@ async def test_failures_of_a_type_in_one_minute_share_an_alert_and_those_of_the_
     await told.event_type("A")
     await told.event_type("B")
     clock.advance(60 - told.clock.now().timestamp() % 60)
-    first, second = await _fail(told, "A"), await _fail(told, "A")
-    other = await _fail(told, "B")
-    clock.advance(60)
+    first = await _fail(told, "A")
+    clock.advance(30)
+    second, other = await _fail(told, "A"), await _fail(told, "B")
+    clock.advance(30)
     later = await _fail(told, "A")
     assert first.alert == second.alert
     assert len({first.alert, other.alert, later.alert}) == 3
