@@ -38,7 +38,10 @@ def _lived() -> Event:
     return lifecycle.apply(second, lifecycle.finish(lifecycle.holding(second), report, NOW))
 
 
-@pytest.mark.parametrize("before", [event(), running(), _lived(), event(payload=Content(size=99_999, blob="b"))])
+@pytest.mark.parametrize(
+    "before",
+    [event(), running(), _lived(), event(silent=True, alert="0" * 26), event(payload=Content(size=99_999, blob="b"))],
+)
 def test_an_event_comes_back_as_it_was_written(before: Event) -> None:
     assert codec.decode_event(codec.encode_event(before)) == before
 
