@@ -71,6 +71,7 @@ def services_of(here: Hub) -> Services:
         creator=here.creator,
         canceller=here.canceller,
         reruns=here.reruns,
+        explainer=here.explainer,
         depths=here.depths,
         logs=here.logs,
         listing=Listing(here.storage.tables, life.partitions, here.clock, life.margin()),

@@ -28,6 +28,7 @@ from hub.life.complete import Completion
 from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.life.debts import Debts
+from hub.life.explain import Explainer
 from hub.life.lease import LeaseTokens
 from hub.life.logs import Logs
 from hub.life.news import News
@@ -112,6 +113,7 @@ class Hub:
     creator: Creator
     canceller: Canceller
     reruns: Reruns
+    explainer: Explainer
     depths: QueueDepths
     logs: Logs
     agents: AgentCalls
@@ -206,8 +208,10 @@ def build(
     rows = TokenRows(storage.tables, context.now, randomness)
     depths = QueueDepths(storage.queues, clock)
     limits = SourceLimits(SourceRates(rows, clock), depths)
-    permits = Permits(slots, StartRates(rows, clock), options.terms.no_slot_seconds)
-    redelivery = Redelivery(context, Claimer(context, permits, tokens), debts)
+    starts = StartRates(rows, clock)
+    permits = Permits(slots, starts, options.terms.no_slot_seconds)
+    claimer = Claimer(context, permits, tokens)
+    redelivery = Redelivery(context, claimer, debts)
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
@@ -228,6 +232,7 @@ def build(
         creator=creator,
         canceller=Canceller(context, debts, slots),
         reruns=Reruns(context, creator, depths),
+        explainer=Explainer(context, claimer, slots, starts, presence.newest, patience.clock_is_right),
         depths=depths,
         logs=logs,
         agents=AgentCalls(

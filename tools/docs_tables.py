@@ -20,6 +20,7 @@ from pydantic.json_schema import models_json_schema
 from hub import wire
 from hub.api.app import build_app
 from hub.people.roles import ROUTES, Access
+from hub.rules.explanation import MEANINGS
 from hub.settings_table import SETTINGS, Setting
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -75,6 +76,12 @@ def routes_table(before: str) -> str:
     return _between(before, "routes", ["| route | who | what |", "|---|---|---|", *rows])
 
 
+def reasons_table(before: str) -> str:
+    """docs/explain.md with its table."""
+    rows = [f"| `{code}` | {said} | `{effect}` |" for code, (effect, said) in MEANINGS.items()]
+    return _between(before, "reasons", ["| code | what is so | effect |", "|---|---|---|", *rows])
+
+
 def agent_protocol(before: str) -> str:  # noqa: ARG001 - every maker is given what is there
     """docs/agent-protocol.json."""
     models = [model for pair in CALLS.values() for model in pair]
@@ -102,6 +109,7 @@ def example_settings(before: str) -> str:  # noqa: ARG001
 FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/settings.md": settings_table,
     "docs/api.md": routes_table,
+    "docs/explain.md": reasons_table,
     "docs/agent-protocol.json": agent_protocol,
     "local.settings.example.json": example_settings,
 }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from hub.api import cursors
-from hub.api.life_views import Retry, TreeNode, TreeView
+from hub.api.life_views import ExplainView, Retry, TreeNode, TreeView
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
@@ -127,6 +127,16 @@ async def read_tree(desk: Desk, id: str) -> TreeView:  # noqa: A002 - the name i
     found = await tree(desk.life.events, ids.check(id))
     nodes = [TreeNode.of(each, _shown_state(desk, each)) for each in found.events]
     return TreeView(root_id=found.root_id, events=nodes, complete=found.complete)
+
+
+@router.get("/api/events/{id}/explain")
+async def explain_event(desk: Desk, id: str) -> ExplainView:  # noqa: A002 - the name in the address
+    """Why it still waits: the first thing in its way, with its numbers, since when, and what would change it.
+
+    `conditions` are all that were checked, in the order in which they are decided. It changes nothing.
+    """
+    explained = await desk.explainer.explain(ids.check(id))
+    return ExplainView.explaining(explained.event, _shown_state(desk, explained.event), explained.explanation)
 
 
 @router.get("/api/events/{id}/logs", response_model=LogsView)

@@ -14,6 +14,7 @@ from hub.dispatch.presence import PresenceBook
 from hub.life.cancel import Canceller
 from hub.life.context import LifeContext
 from hub.life.create import Creator
+from hub.life.explain import Explainer
 from hub.life.listing import Listing
 from hub.life.logs import Logs
 from hub.life.rerun import Reruns
@@ -33,6 +34,7 @@ class Services:
     creator: Creator
     canceller: Canceller
     reruns: Reruns
+    explainer: Explainer
     depths: QueueDepths
     logs: Logs
     listing: Listing

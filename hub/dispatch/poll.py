@@ -76,6 +76,7 @@ class Polls:
         waiting = WaitingPoll(sink.name, 0 if call.draining else call.slots, once=once)
         seconds = now_and_next.hold_seconds if not once else ONE_LOOK_SECONDS if waiting.slots else 0.0
         await self._dispatcher.wait(waiting, self._queues(sink, snapshot), asyncio.get_running_loop().time() + seconds)
+        self._presence.given(sink.name, len(waiting.tasks))
         return self._answer(sink.name, waiting, snapshot)
 
     def _answer(self, sink: str, waiting: WaitingPoll, snapshot: Snapshot) -> Polled:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hub.clock import Clock
 from hub.errors import Missing
-from hub.model.sink import Presence
+from hub.model.sink import Presence, Sink
 from hub.storage import codec
 from hub.storage.keys import PRESENCE
 from hub.storage.limits import MAX_PAGE_ROWS
@@ -30,6 +31,18 @@ class _Said:
     draining: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What a sink said to this process when it last polled, and what it was given since: mostly not written."""
+
+    at: datetime
+    instance: str
+    version: str
+    slots: int
+    running: int
+    draining: bool
+
+
 class PresenceBook:
     """Notes polls, and tells who is there."""
 
@@ -38,10 +51,12 @@ class PresenceBook:
         self._clock = clock
         self._written: dict[str, tuple[_Said, datetime]] = {}
         self._last: dict[str, Presence] = {}
+        self._heard: dict[str, _Heard] = {}
 
     async def note(self, sink: str, poll: Poll, offline_after_seconds: float) -> None:
         """The sink polled: its heartbeat."""
         now = self._clock.now()
+        self._heard[sink] = _Heard(now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining)
         said = _Said(poll.instance, poll.version, poll.draining)
         before = self._written.get(sink)
         lately = before is not None and before[0] == said and abs(now - before[1]) < WRITE_EVERY
@@ -51,6 +66,44 @@ class PresenceBook:
         presence = await self._presence(sink, poll, now, offline_after_seconds)
         self._last[sink] = presence
         await self._tables.put(PRESENCE, _PARTITION, sink.casefold(), _encode(presence))
+
+    def given(self, sink: str, tasks: int) -> None:
+        """Its poll was answered with so many tasks: it has fewer free slots than it said."""
+        heard = self._heard.get(sink)
+        if heard is not None and tasks:
+            free = max(0, heard.slots - tasks)
+            self._heard[sink] = replace(heard, slots=free, running=heard.running + tasks)
+
+    async def newest(self, sinks: Sequence[Sink]) -> dict[str, Presence]:
+        """What these said last, to this process or as it was written: what they said to others is 80 s old at most.
+
+        By sink, those that ever polled. A read for one, else a query for each thousand between the first and the last.
+        """
+        names = sorted((each.name for each in sinks), key=str.casefold)
+        if not names:
+            return {}
+        if len(names) == 1:
+            one = await self.get(names[0])
+            found = {} if one is None else {one.sink: one}
+        else:
+            # What a name begins with comes before it, and hardly any other name does.
+            found = await self.between(names[0][:-1], names[-1])
+        return {name: self._newest(found[name]) for name in names if name in found}
+
+    def _newest(self, written: Presence) -> Presence:
+        heard = self._heard.get(written.sink)
+        if heard is None or heard.at < written.seen_at:
+            return written
+        return written.model_copy(
+            update={
+                "instance": heard.instance,
+                "version": heard.version,
+                "slots": heard.slots,
+                "running": heard.running,
+                "seen_at": heard.at,
+                "draining": heard.draining,
+            }
+        )
 
     async def get(self, sink: str) -> Presence | None:
         """What it last said; None: it never polled."""
@@ -74,6 +127,7 @@ class PresenceBook:
         """The sink was removed."""
         self._written.pop(sink, None)
         self._last.pop(sink, None)
+        self._heard.pop(sink, None)
         with suppress(Missing):
             await self._tables.delete(PRESENCE, _PARTITION, sink.casefold(), ANY_ETAG)
 

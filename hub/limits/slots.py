@@ -40,6 +40,11 @@ class Slots:
                 return number
         return None
 
+    async def in_use(self, event_type: str, max_running: int, now: datetime) -> int:
+        """How many of the slots that may be taken are in use. Costs a query."""
+        rows = await self._tables.query(SLOTS, event_type.casefold(), before=_key(max_running), limit=1000)
+        return sum(self._in_use(row, now) for row in rows)
+
     async def _took(self, partition: str, number: int, row: Row | None, claim_id: str, until: datetime) -> bool:
         try:
             await self._write(partition, number, row, _taken(claim_id, until))

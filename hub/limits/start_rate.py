@@ -81,6 +81,13 @@ class StartRates:
         finally:
             starts.waiting -= 1
 
+    async def next_in(self, event_type: str, most: int) -> float:
+        """After how many seconds one may start, 0 when one may now. Takes nothing. Costs a read."""
+        starts = self._of(event_type, most)
+        if starts.tokens and self._clock.monotonic() < starts.good_until:
+            return 0.0
+        return await self._rows.next_in(_bucket(event_type), starts.rate)
+
     def give_back(self, event_type: str, most: int) -> None:
         """The start came to nothing: the next one of this process, if it comes at once, needs no other token."""
         starts = self._of(event_type, most)
@@ -89,7 +96,7 @@ class StartRates:
         starts.good_until = now + SPARE_SECONDS
 
     async def _ask(self, event_type: str, starts: _Starts) -> float | None:
-        grant = await self._rows.take(f"event-type:{event_type.casefold()}", starts.rate, starts.waiting)
+        grant = await self._rows.take(_bucket(event_type), starts.rate, starts.waiting)
         now = self._clock.monotonic()
         starts.empty_until = now + grant.next_in
         if not grant.tokens:
@@ -103,3 +110,7 @@ class StartRates:
         if starts is None or starts.rate != rate:
             starts = self._starts[event_type.casefold()] = _Starts(rate)
         return starts
+
+
+def _bucket(event_type: str) -> str:
+    return f"event-type:{event_type.casefold()}"

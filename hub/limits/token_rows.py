@@ -56,6 +56,11 @@ class TokenRows:
                 continue
             return grant
 
+    async def next_in(self, name: str, rate: Rate) -> float:
+        """After how many seconds there is a token, 0 when there is one. Takes none. Costs a read."""
+        row = await self._row(name)
+        return 0.0 if row is None else seconds_until(_bucket(row), rate, self._now())
+
     async def _row(self, name: str) -> Row | None:
         try:
             return await self._tables.get(RATES, name, _KEY)

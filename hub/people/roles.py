@@ -45,6 +45,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/events/{id}": Access.VIEWER,
     "GET /api/events/{id}/logs": Access.VIEWER,
     "GET /api/events/{id}/tree": Access.VIEWER,
+    "GET /api/events/{id}/explain": Access.VIEWER,
     "POST /api/events/{id}/cancel": Access.ADMIN,
     "POST /api/events/{id}/retry": Access.ADMIN,
     "GET /api/configuration": Access.VIEWER,

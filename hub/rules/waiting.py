@@ -38,13 +38,16 @@ def overdue(event: Waiting, snapshot: Snapshot, now: datetime) -> bool:
 
     Only what never ran can be too late to start: an event whose attempt was lost or failed keeps its right to a retry.
     """
+    ends = queue_ends(event, snapshot)
+    return event.state is State.QUEUED and ends is not None and now > ends
+
+
+def queue_ends(event: Waiting, snapshot: Snapshot) -> datetime | None:
+    """Until when it must have begun, by its EventType's queue time-out; None: it has begun before, or may wait."""
     event_type = snapshot.event_type(event.event_type)
-    if event.state is not State.QUEUED or event.attempt or event_type is None:
-        return False
-    if event_type.queue_timeout_seconds is None:
-        return False
-    due = event.not_before or event.created_at
-    return now > due + timedelta(seconds=event_type.queue_timeout_seconds)
+    if event.attempt or event_type is None or event_type.queue_timeout_seconds is None:
+        return None
+    return (event.not_before or event.created_at) + timedelta(seconds=event_type.queue_timeout_seconds)
 
 
 def may_need_help(event: Waiting, snapshot: Snapshot, now: datetime, expired_before: datetime | None) -> bool:
