@@ -58,6 +58,9 @@ async def _storage(folder: Path, connection: str | None, burst: int) -> dict[str
     figures = {
         "floor_ms": await floor.milliseconds(storage, ONE_BY_ONE),
         "floor_events_per_second": await floor.events_per_second(storage, burst, platform.CALLERS),
+        "child_floor_events_per_second": await floor.events_per_second(
+            storage, burst, platform.CALLERS, start.BARE_CHILD
+        ),
     }
     await storage.close()
     return {**figures, **await use_cases.measure(await _open(folder / "cases.db", connection), ONE_BY_ONE)}
@@ -74,6 +77,7 @@ def _with_ratios(figures: Mapping[str, float]) -> Figures:
         **figures,
         "event_ratio": figures["event_ms"] / figures["floor_ms"],
         "burst_ratio": figures["burst_events_per_second"] / figures["floor_events_per_second"],
+        "child_burst_ratio": figures["burst_events_per_second"] / figures["child_floor_events_per_second"],
     }
 
 

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from hosting.supervisor import answers
@@ -15,23 +16,25 @@ from tests.e2e.local_platform import ROOT, free_port
 
 ROUNDS = 9
 _LINE = "import time; time.time()"
+BARE_CHILD = (os.path.realpath(sys.executable), "-I", "-S", "-c", _LINE)
+"""The least that runs a line of Python in a process of its own."""
 
 
 def measure(folder: Path) -> Figures:
     """Milliseconds."""
-    bare = _median([sys.executable, "-c", _LINE])
+    bare = _median((sys.executable, "-c", _LINE))
     return {
-        "bare_child_ms": _median([os.path.realpath(sys.executable), "-I", "-S", "-c", _LINE]),
-        "import_ms": _median([sys.executable, "-c", "import function_app"]) - bare,
+        "bare_child_ms": _median(BARE_CHILD),
+        "import_ms": _median((sys.executable, "-c", "import function_app")) - bare,
         "hub_start_ms": statistics.median(_hub(folder / f"start-{number}") for number in range(3)),
     }
 
 
-def _median(command: list[str]) -> float:
+def _median(command: Sequence[str]) -> float:
     return statistics.median(_run(command) for _ in range(ROUNDS))
 
 
-def _run(command: list[str]) -> float:
+def _run(command: Sequence[str]) -> float:
     began = time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True)
     return (time.perf_counter() - began) * 1000
