@@ -14,7 +14,7 @@ from nexomatic_agent.intents import TaskResult
 
 from hub import wire
 from hub.rules import ids
-from tests.simulation.scenario import Post, Scenario
+from tests.simulation.scenario import FAILED, Post, Scenario
 from tests.simulation.sim_surroundings import Work
 from tests.simulation.virtual_loop import EPOCH
 
@@ -157,7 +157,14 @@ class Book:
             if task.payload != json.loads(payload_of(post)):
                 self._complain(task.event_id, f"the payload arrived as {str(task.payload)[:200]}")
             return
-        self._check_follow_on(task, task.payload)
+        if task.event_type == FAILED:
+            self._check_alert(task, task.payload)
+        else:
+            self._check_follow_on(task, task.payload)
+
+    def _check_alert(self, task: wire.Task, payload: Any) -> None:
+        if not isinstance(payload, dict) or payload["alert"] != FAILED or payload["event"]["state"] != "ERROR":
+            self._complain(task.event_id, f"an alert's payload arrived as {str(payload)[:200]}")
 
     def _check_follow_on(self, task: wire.Task, payload: Any) -> None:
         if not isinstance(payload, dict) or payload["parent"]["id"] != task.parent_id:

@@ -6,11 +6,12 @@ from random import Random
 
 from hub.model.configuration import OnLost, RetryPolicy
 from tests.simulation.faults import Drawn, Fault, Layer, Outage, Plan
-from tests.simulation.scenario import Kind, Pool, Post, Scenario, WorkKind, kind
+from tests.simulation.scenario import FAILED, Kind, Pool, Post, Scenario, WorkKind, kind
 
 TROUBLE_SECONDS = 60.0
 """Faults stop after so long, so that every run has an end."""
 CHILD = kind("CHILD", WorkKind(seconds=(0.2, 2.0)))
+ALERT = kind(FAILED, WorkKind(seconds=(0.2, 2.0), ends=("SUCCESS", "ERROR")))
 
 
 def drawn(seed: int) -> tuple[Scenario, Plan]:
@@ -19,10 +20,12 @@ def drawn(seed: int) -> tuple[Scenario, Plan]:
     kinds = [draw(rng) for draw in rng.sample(KINDS, rng.randint(1, 3))]
     pools = [_pool(rng, f"sink-{index}") for index in range(rng.choice((1, 2, 2)))]
     posts = [_post(rng, number, rng.choice(kinds).name) for number in range(rng.randint(1, 5))]
+    # Drawn apart, so that all else is as it is without alerts.
+    alerts = (ALERT,) if Random(f"alerts/{seed}").random() < 0.3 else ()
     scenario = Scenario(
         name="drawn",
         seed=seed,
-        kinds=(*kinds, CHILD),
+        kinds=(*kinds, CHILD, *alerts),
         posts=tuple(posts),
         pools=tuple(pools),
         hubs=tuple(rng.uniform(-1.9, 1.9) for _ in range(rng.choice((1, 2, 2, 3)))),

@@ -13,6 +13,7 @@ CREATE, DEBTS, CANCEL = "hub/life/create.py", "hub/life/debts.py", "hub/life/can
 REDELIVER, RENEW, CONTEXT = "hub/life/redeliver.py", "hub/life/renew.py", "hub/life/context.py"
 LIFECYCLE, HINTS, SLOTS = "hub/rules/lifecycle.py", "hub/rules/hints.py", "hub/limits/slots.py"
 RELEASE = "hub/life/release.py"
+ALERTS, ALERT_RULES = "hub/life/alerts.py", "hub/rules/alerts.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
 STARTS, RERUN, LANES = "hub/limits/start_rate.py", "hub/life/rerun.py", "hub/dispatch/lanes.py"
 EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
@@ -419,5 +420,34 @@ MUTANTS: tuple[Mutant, ...] = (
             "return (self.overflow, self.main) if self._overflow_first else (self.main, self.overflow)",
             "return (self.main,)",
         ),
+    ),
+    _mutant(
+        "40a",
+        "an alert is remembered as made before it is",
+        (
+            ALERTS,
+            "        await self._creator.create(",
+            "        self._remember(alert_id)\n        await self._creator.create(",
+        ),
+    ),
+    _mutant(
+        "40b",
+        "each failure has an alert of its own",
+        (ALERT_RULES, "return at.replace(second=0, microsecond=0)", "return at"),
+    ),
+    _mutant(
+        "40c",
+        "who ends an event that nobody has claimed tells nobody",
+        (RECONCILE, "message, walk.now, alert)", "message, walk.now)"),
+    ),
+    _mutant(
+        "40d",
+        "alerts trigger alerts",
+        (ALERT_RULES, "if silent or told is None:", "if told is None:"),
+    ),
+    _mutant(
+        "40e",
+        "a failure names its alert and does not owe it",
+        (LIFECYCLE, "        if alert.owed:\n", "        if False:\n"),
     ),
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hub.model.configuration import OnLost
 from tests.simulation import delays, secret_rules
+from tests.simulation.alert_rules import AlertRules
 from tests.simulation.book import Book, Claim
 from tests.simulation.delays import Interval
 from tests.simulation.faults import Hit
@@ -67,6 +68,7 @@ class Oracle:
         self._clocks = Clocks(min(scenario.hubs), max(scenario.hubs))
         self.violations: list[Violation] = []
         self.record = Record(self._wrote)
+        self._alerts = AlertRules(scenario, self.record)
         self.book = Book(scenario, self.complain_now, news, self._rerun_of)
         self._made: Counter[str] = Counter()
         self._ended_at: dict[str, float] = {}
@@ -107,6 +109,7 @@ class Oracle:
         self._made[write.event_id] += 1
         if self._made[write.event_id] > 1:
             yield "it was made a second time"
+        yield from self._alerts.made(write.event_id, write.after)
         parent_id = text(write.after, "parent_id")
         if parent_id:
             parent = self.record.rows.get(parent_id)
@@ -120,6 +123,9 @@ class Oracle:
         self._ended_at[write.event_id] = write.at
         action = self._scenario.kind(text(after, "event_type")).action
         expected = getattr(action, EDGES[state(after)])
+        yield from self._alerts.ended(write.event_id, after)
+        if self._alerts.expects(after):
+            return
         if (expected or "") != text(after, "owes_event_type"):
             yield f"it ended as {state(after)} and owes {text(after, 'owes_event_type')!r} instead of {expected!r}"
 
@@ -166,6 +172,8 @@ class Oracle:
     def _left_over(self, end: End) -> None:
         """What concerns no single event's row."""
         for event_id, wrong in secret_rules.judge(self.book.gifts, self.record, self._scenario):
+            self._complain(end.at, event_id, wrong)
+        for event_id, wrong in self._alerts.left_over():
             self._complain(end.at, event_id, wrong)
         for surprise in end.surprises:
             self._complain(end.at, "-", surprise)
@@ -228,7 +236,7 @@ class Oracle:
             yield f"it was claimed {len(claims)} times and says {number(last, 'attempt')}"
         if self.record.met[event_id] > MET_AT_MOST + last_at / MET_EVERY_SECONDS * max(1, self.record.puts[event_id]):
             yield f"its messages were met {self.record.met[event_id]} times"
-        if self.record.puts[event_id] > self._scenario.most_messages:
+        if self.record.puts[event_id] > self._scenario.most_messages * self._alerts.messages(event_id):
             yield f"{self.record.puts[event_id]} messages were put for it"
         outcomes = [str((ended(last, attempt) or {}).get("outcome")) for attempt in range(1, len(claims) + 1)]
         if state(last) in FINAL:

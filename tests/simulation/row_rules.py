@@ -21,7 +21,7 @@ MOVES = {
     "RUNNING": frozenset({"QUEUED", "RUNNING", "SUCCESS", "WARNING", "ERROR"}),
 }
 AFTER_THE_END = frozenset(
-    {"owes", "owes_event_type", "follow_on", "follow_on_skipped", "watched_until", "hints", "open", "reruns"}
+    {"owes", "owes_event_type", "follow_on", "follow_on_skipped", "alert", "watched_until", "hints", "open", "reruns"}
 )
 """The only columns that may change once an event is final."""
 PAYLOAD = (
@@ -34,6 +34,7 @@ PAYLOAD = (
     "root_id",
     "parent_id",
     "rerun_of",
+    "silent",
 )
 """What never changes."""
 CLOCK_TOLERANCE = 2.0

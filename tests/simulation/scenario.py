@@ -14,6 +14,8 @@ from hub.model.configuration import Action, EventType, RetryPolicy, Runtime, Sin
 from tests.simulation.faults import Outage
 
 POOL = "SIM:POOL"
+FAILED = "HUB.FAILED"
+"""The alert that somebody has failed, if the scenario has an event type of that name."""
 MINUTE = 60.0
 HOUR = 3600.0
 DAY = 86_400.0
@@ -152,6 +154,7 @@ class Scenario:
     def ample(self) -> bool:
         """Whether any one agent could run everything at once, so that nothing ever waits for another event's end."""
         chained = 2 if any(each.action.on_success or each.action.on_failure for each in self.kinds) else 1
+        chained += any(each.name == FAILED for each in self.kinds)
         asked_for = len(self.posts) + sum(post.rerun_at is not None for post in self.posts)
         return min(pool.capacity for pool in self.pools) >= chained * asked_for
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from hub.model.configuration import OnLost, RetryPolicy
 from tests.simulation.faults import Layer, Outage
-from tests.simulation.scenario import DAY, HOUR, Pool, Post, Scenario, WorkKind, kind
+from tests.simulation.scenario import DAY, FAILED, HOUR, Pool, Post, Scenario, WorkKind, kind
 
 TWO = (Pool("sink-a"), Pool("sink-b"))
 OTHER = "SIM:OTHER"
@@ -285,9 +285,34 @@ def flood(seed: int) -> Scenario:
     return Scenario("flood", seed, kinds, (*floods, *few), TWO, most_wait=60.0, horizon=SHORT)
 
 
+def alerted(seed: int) -> Scenario:
+    """Two events of one type fail at about the same time, on two hubs, and one alert tells of both."""
+    kinds = (kind("FAILING", WorkKind(seconds=(1, 2), ends=("ERROR",))), kind(FAILED))
+    posts = (Post(0, "FAILING", 2.0), Post(1, "FAILING", 2.3))
+    return Scenario("alerted", seed, kinds, posts, TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
+def alerted_alone(seed: int) -> Scenario:
+    """An event fails in a pool of one, and its alert runs elsewhere."""
+    kinds = (kind("FAILING", WorkKind(seconds=(1, 2), ends=("ERROR",))), kind(FAILED, sink_type=OTHER))
+    pools = (Pool("sink-a"), Pool("sink-b", sink_type=OTHER))
+    return Scenario("alerted alone", seed, kinds, (Post(0, "FAILING", 1.0),), pools, horizon=SHORT)
+
+
+def alerted_late(seed: int) -> Scenario:
+    """An event is past its queue time-out and another is lost for good; alerts fail, and nobody is told of that."""
+    kinds = (
+        kind("TOO_LATE", queue_timeout_seconds=30, sink_type="SIM:EMPTY"),
+        kind("ONCE", WorkKind(seconds=(12, 14)), retry=RetryPolicy(on_lost=OnLost.FAIL)),
+        kind(FAILED, WorkKind(ends=("ERROR",))),
+    )
+    posts = (Post(0, "TOO_LATE", 1.0), Post(1, "ONCE", 1.2), Post(2, "ONCE", 1.4, cancel_at=6.0))
+    return Scenario("alerted late", seed, kinds, posts, TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
 Scene = Callable[[int], Scenario]
 SYSTEMATIC: tuple[Scene, ...] = (
-    one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long, secret,
+    one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long, secret, alerted,
 )  # fmt: skip
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
@@ -295,6 +320,7 @@ PARTICULAR: tuple[Scene, ...] = (
     too_late_and_among_settled, stubborn, outage, shared_out, forgotten, forgotten_by_halves, wrong_clock,
     away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall, secret_stall_alone,
     rated, rated_and_slotted, three_at_once, rerun, flood,
+    alerted_alone, alerted_late,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

@@ -15,12 +15,12 @@ from tests.simulation.witnesses import WITNESSES
 from tests.simulation.world import run
 
 NAMES = [mutant.name for mutant in MUTANTS]
-KINDS = 39
-"""So many kinds of mistakes the protocol, its limits and reruns invite; some are planted in two ways."""
+KINDS = 40
+"""So many kinds of mistakes the protocol, its limits, reruns and alerts invite; some are planted in two ways."""
 
 
 def test_every_kind_of_mistake_is_planted_and_has_its_witness() -> None:
-    assert {int(name.rstrip("abc")) for name in NAMES} == set(range(1, KINDS + 1))
+    assert {int(name.rstrip("abcde")) for name in NAMES} == set(range(1, KINDS + 1))
     assert set(WITNESSES) == set(NAMES)
 
 

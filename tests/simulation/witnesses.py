@@ -79,4 +79,9 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "37": (Struck("rated", (1, 2)),),
     "38": (Swept("rerun", "rerun", (LOST,)),),
     "39": (Struck("flood"),),
+    "40a": (Swept("alerted", "table.insert events", (FAIL, KILLED)),),
+    "40b": (Struck("alerted"),),
+    "40c": (Struck("alerted_late"),),
+    "40d": (Struck("alerted_late"),),
+    "40e": (Struck("alerted_alone"),),
 }
