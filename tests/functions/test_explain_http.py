@@ -90,7 +90,7 @@ async def test_paused_and_disabled(shell: Shell) -> None:
         ({"rate_per_minute": 1}, "RATE", {"rate_per_minute": 1, "seconds": 60.0}),
     ],
 )
-async def test_over_a_limit(shell: Shell, limit: dict[str, int], code: str, numbers: dict[str, float]) -> None:
+async def test_over_a_limit(shell: Shell, limit: dict[str, Any], code: str, numbers: dict[str, float]) -> None:
     await shell.configure(**limit)
     credential = await shell.enrol()
     await shell.fire()
