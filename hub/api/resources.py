@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -12,15 +13,22 @@ from pydantic import BaseModel, JsonValue
 
 from hub.api import cursors
 from hub.api.cursors import Cursor, Limit
+from hub.api.saved_views import (
+    Applied,
+    MissingSecret,
+    SavedAction,
+    SavedEventType,
+    SavedSinkType,
+    SavedSource,
+    Warned,
+)
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
 from hub.api.views import (
     ActionList,
-    Applied,
     AskPause,
     ConfigurationView,
     EventTypeList,
-    MissingSecret,
     Rotate,
     SinkTypeList,
     SourceDocument,
@@ -30,6 +38,7 @@ from hub.api.views import (
 )
 from hub.configure.documents import list_name
 from hub.configure.matching import Match, etag
+from hub.configure.warnings import Named, sinks_asked_about, warnings
 from hub.errors import FieldError, Invalid
 from hub.model.configuration import (
     Action,
@@ -48,6 +57,8 @@ router = APIRouter(route_class=GuardedRoute, tags=["configuration"])
 
 READ_ONLY: Final = ("url", "old_url_until")
 """What a source reads back with, and a document may bring along as it was read."""
+WARNINGS: Final = "warnings"
+"""What a document is answered with that was saved, and may bring along as well."""
 PAUSING: Final = {
     Kind.SINK_TYPE: "Start nothing new on sinks of this type, until it is resumed or a time",
     Kind.EVENT_TYPE: "Start nothing new of this event type, until it is resumed or a time",
@@ -70,15 +81,22 @@ def shown(entry: Entry, desk: Services, caller: Caller) -> dict[str, Any]:
     return document
 
 
-def add_kind(kind: Kind, model: Any, list_model: type[BaseModel], written: type[BaseModel]) -> None:
-    """The five routes of one kind, whose documents are written as `written`."""
+async def warned(named: Named, desk: Services) -> list[dict[str, Any]]:
+    """What there is to say of these documents, now that they are saved. Reads the sinks that they have to do with."""
+    snapshot = (await desk.configuration.newest()).snapshot
+    presences = await desk.presence.newest(sinks_asked_about(named, snapshot))
+    return [asdict(each) for each in warnings(named, snapshot, presences, desk.clock.now())]
+
+
+def add_kind(kind: Kind, model: Any, saved: Any, list_model: type[BaseModel], written: type[BaseModel]) -> None:
+    """The five routes of one kind, whose documents are written as `written` and answered as `saved`."""
     one = f"/api/{kind}/{{name}}"
     schema = {"$ref": f"#/components/schemas/{written.__name__}"}
     takes = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
     put, patch = _saving(kind)
-    options: dict[str, Any] = {"response_model": model, "openapi_extra": takes}
+    options: dict[str, Any] = {"response_model": saved, "openapi_extra": takes}
     router.add_api_route(one, put, methods=["PUT"], name=f"put {kind}", **options)
-    router.add_api_route(one, patch, methods=["PATCH"], name=f"patch {kind}", response_model=model)
+    router.add_api_route(one, patch, methods=["PATCH"], name=f"patch {kind}", response_model=saved)
     router.add_api_route(one, _reading(kind), methods=["GET"], name=f"read {kind}", response_model=model)
     router.add_api_route(one, _deleting(kind), methods=["DELETE"], name=f"delete {kind}", status_code=204)
     router.add_api_route(
@@ -98,13 +116,13 @@ def _saving(kind: Kind) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Create, or replace as a whole: then If-Match says which version was read."""
         match = Match.of_headers(if_match, if_none_match)
         saved = await desk.resources.put(kind, name, _writable(kind, document), match)
-        return _one(saved.entry, desk, caller_of(request), 201 if saved.created else 200)
+        return await _kept(saved.entry, desk, caller_of(request), 201 if saved.created else 200)
 
     async def patch(desk: Desk, request: Request, name: str, changes: Document, if_match: IfMatch = None) -> Response:
         """Change some fields, by JSON merge patch (RFC 7396): null takes a field back to its default."""
         match = Match.of_headers(if_match, None)
         saved = await desk.resources.patch(kind, name, _writable(kind, changes), match)
-        return _one(saved.entry, desk, caller_of(request))
+        return await _kept(saved.entry, desk, caller_of(request))
 
     return put, patch
 
@@ -141,17 +159,25 @@ def _one(entry: Entry, desk: Services, caller: Caller, status: int = 200) -> Res
     return JSONResponse(shown(entry, desk, caller), status, headers={"ETag": etag(entry.revision)})
 
 
+async def _kept(entry: Entry, desk: Services, caller: Caller, status: int = 200) -> Response:
+    """A document that was saved, with what there is to say of it."""
+    said = await warned([(Kind(entry.kind), entry.name)], desk)
+    document = {**shown(entry, desk, caller), WARNINGS: said}
+    return JSONResponse(document, status, headers={"ETag": etag(entry.revision)})
+
+
 def _writable(kind: Kind, document: JsonValue) -> JsonValue:
     """The document without what only the hub writes."""
-    if kind is not Kind.SOURCE or not isinstance(document, dict):
+    if not isinstance(document, dict):
         return document
-    return {name: value for name, value in document.items() if name not in READ_ONLY}
+    theirs = (WARNINGS, *READ_ONLY) if kind is Kind.SOURCE else (WARNINGS,)
+    return {name: value for name, value in document.items() if name not in theirs}
 
 
-add_kind(Kind.SINK_TYPE, SinkType, SinkTypeList, SinkType)
-add_kind(Kind.ACTION, Action, ActionList, Action)
-add_kind(Kind.EVENT_TYPE, EventType, EventTypeList, EventType)
-add_kind(Kind.SOURCE, SourceView, SourceList, SourceDocument)
+add_kind(Kind.SINK_TYPE, SinkType, SavedSinkType, SinkTypeList, SinkType)
+add_kind(Kind.ACTION, Action, SavedAction, ActionList, Action)
+add_kind(Kind.EVENT_TYPE, EventType, SavedEventType, EventTypeList, EventType)
+add_kind(Kind.SOURCE, SourceView, SavedSource, SourceList, SourceDocument)
 
 
 def add_pausing(kind: Kind, model: Any) -> None:
@@ -209,7 +235,13 @@ async def apply(desk: Desk, document: Document, secrets: Secrets = "first") -> A
             f"{each.entry.kind}/{each.entry.name}"
         )
     missing = (await desk.resources.missing_secrets()).items()
-    return Applied(**told, missing_secrets=[MissingSecret(name=name, named_by=who) for name, who in missing])
+    return Applied(
+        **told,
+        missing_secrets=[MissingSecret(name=name, named_by=who) for name, who in missing],
+        warnings=[
+            Warned(**each) for each in await warned([(Kind(each.entry.kind), each.entry.name) for each in saved], desk)
+        ],
+    )
 
 
 def _lists(document: JsonValue) -> dict[Kind, list[JsonValue]]:

@@ -225,23 +225,6 @@ class ConfigurationView(View):
     sources: list[Source]
 
 
-class MissingSecret(View):
-    """A secret that documents name and that is not there."""
-
-    name: str
-    named_by: list[str]
-
-
-class Applied(View):
-    """What an import did, as `event-types/DISK_CLEANUP`."""
-
-    created: list[str]
-    changed: list[str]
-    unchanged: list[str]
-    missing_secrets: list[MissingSecret]
-    """What has to be put before the documents that name it can run."""
-
-
 class AskPause(Asked):
     """Why, and until when: without an end, until it is resumed."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.functions.shell import PUBLIC_URL, SINK_TYPE, Shell
+from tests.functions.shell import POLL, PUBLIC_URL, SINK_TYPE, Shell
 
 KINDS = ("sink-types/PYTHON:BASE", "actions/go", "event-types/GO", "sources/hook")
 
@@ -66,7 +66,10 @@ class TestDocuments:
         for path in KINDS:
             read = await shell("GET", f"/api/{path}")
             put = await shell("PUT", f"/api/{path}", read.json, if_match=read.headers["etag"])
-            assert (put.status, put.json) == (200, read.json)
+            answered = put.json
+            assert (put.status, {**read.json, "warnings": answered["warnings"]}) == (200, answered)
+            again = await shell("PUT", f"/api/{path}", answered)
+            assert (again.status, again.headers["etag"]) == (200, read.headers["etag"]), "what was answered can be put"
 
     async def test_names_in_the_address_are_decoded(self, shell: Shell) -> None:
         await shell.ok("PUT", "/api/sink-types/PWSH%3ABERLIN", {})
@@ -108,7 +111,12 @@ class TestImport:
         await shell.configure()
         exported = await shell.ok("GET", "/api/configuration")
         assert "key" not in str(exported["sources"])
-        assert await shell.ok("PUT", "/api/configuration", exported) == {
+        applied = await shell.ok("PUT", "/api/configuration", exported)
+        assert [(each["document"], each["code"]) for each in applied.pop("warnings")] == [
+            ("event-types/GO", "NO_SINK_ENROLLED"),
+            ("sources/hook", "VERIFY_NONE"),
+        ]
+        assert applied == {
             "created": [],
             "changed": [],
             "unchanged": ["sink-types/PYTHON:BASE", "actions/go", "event-types/GO", "sources/hook"],
@@ -139,6 +147,42 @@ class TestImport:
     async def test_more_than_a_transaction_holds(self, shell: Shell) -> None:
         documents = {"sink_types": [{"name": f"T{number}"} for number in range(100)]}
         assert "at most 99" in (await shell("PUT", "/api/configuration", documents)).problem(400)["detail"]
+
+
+class TestWarnings:
+    async def test_an_event_type_that_no_enrolled_sink_can_run_is_saved_and_said(self, shell: Shell) -> None:
+        await shell.configure()
+        event_type = await shell.ok("GET", "/api/event-types/GO")
+        saved = await shell.ok("PATCH", "/api/event-types/GO", {"timeout_seconds": 5})
+        (warning,) = saved.pop("warnings")
+        assert saved == {**event_type, "timeout_seconds": 5}
+        assert (warning["document"], warning["code"]) == ("event-types/GO", "NO_SINK_ENROLLED")
+        assert f"no sink of the type {SINK_TYPE} is enrolled" in warning["message"]
+        credential = await shell.enrol()
+        assert (await shell.ok("PUT", "/api/event-types/GO", event_type, if_match="*"))["warnings"] == []
+        has = {"platform": "test", "runtimes": ["python"], "modules": ["m"]}
+        await shell("POST", "/agent/poll", {**POLL, "slots": 0, "capabilities": has}, token=credential)
+        shell.clock.seconds += 86_400  # it is away, and what it has is known
+        assert (await shell.ok("PUT", "/api/event-types/GO", event_type, if_match="*"))["warnings"] == []
+        saved = await shell.ok("PATCH", "/api/actions/go", {"runtime": "shell", "module": "go.sh"})
+        assert [(each["document"], each["code"]) for each in saved["warnings"]] == [
+            ("event-types/GO", "RUNTIME_MISSING")
+        ]
+        saved = await shell.ok("PATCH", "/api/actions/go", {"runtime": "python", "module": "other:f"})
+        assert [each["code"] for each in saved["warnings"]] == ["MODULE_NOT_INSTALLED"]
+        saved = await shell("PUT", "/api/event-types/OTHER", {"sink_type": SINK_TYPE, "sink": "box", "action": "go"})
+        assert saved.status == 201
+        assert "the sink box does not list the module other:f" in saved.json["warnings"][0]["message"]
+
+    async def test_a_webhook_that_anybody_may_call_is_flagged(self, shell: Shell) -> None:
+        await shell.configure()
+        saved = await shell.ok("PATCH", "/api/sources/hook", {})
+        assert [(each["document"], each["code"]) for each in saved["warnings"]] == [("sources/hook", "VERIFY_NONE")]
+        assert "warnings" not in await shell.ok("GET", "/api/sources/hook")
+        await shell.ok("PUT", "/api/secrets/s", {"value": "x" * 20})
+        verify = {"preset": "github", "secret": "s"}
+        assert (await shell.ok("PATCH", "/api/sources/hook", {"verify": verify}))["warnings"] == []
+        assert (await shell.ok("PUT", "/api/sink-types/A", {}))["warnings"] == []
 
 
 class TestWebhookAddress:

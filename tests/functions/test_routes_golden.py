@@ -107,5 +107,9 @@ async def test_the_openapi_document_is_whole(shell: Shell) -> None:
     for path, model in (("sink-types", "SinkType"), ("event-types", "EventType"), ("sources", "SourceDocument")):
         body = document["paths"][f"/api/{path}/{{name}}"]["put"]["requestBody"]["content"]["application/json"]
         assert body["schema"]["$ref"] == f"#/components/schemas/{model}"
+    saved = document["paths"]["/api/event-types/{name}"]["put"]["responses"]["200"]["content"]["application/json"]
+    assert saved["schema"]["$ref"] == "#/components/schemas/SavedEventType"
+    assert "warnings" in schemas["SavedEventType"]["required"]
+    assert "warnings" not in schemas["EventType"]["properties"]
     assert document["security"] == [{"token": []}]
     assert all(operation["description"] for each in document["paths"].values() for operation in each.values())

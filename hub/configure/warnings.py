@@ -1,0 +1,117 @@
+"""What is taken but will hardly be meant: an EventType that no sink can run, a webhook that anybody may call. Pure.
+
+Warnings hinder nothing: a configuration may well be written before its sinks are enrolled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hub.model.configuration import EventType, Kind, WebhookSource
+from hub.model.sink import Presence, Sink
+from hub.model.snapshot import Snapshot
+from hub.model.verification import NoVerification
+from hub.rules.routing import Lack, Needs, lacks, lists, needs_of, routing, takers
+from hub.rules.words import counted
+
+
+class WarningCode(StrEnum):
+    """What is warned of. Those about sinks are named as explain names them."""
+
+    NO_SINK_ENROLLED = "NO_SINK_ENROLLED"
+    PINNED_SINK_GONE = "PINNED_SINK_GONE"
+    RUNTIME_MISSING = "RUNTIME_MISSING"
+    MODULE_NOT_INSTALLED = "MODULE_NOT_INSTALLED"
+    VERIFY_NONE = "VERIFY_NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning about one document."""
+
+    document: str
+    """`event-types/DISK_CLEANUP`."""
+    code: WarningCode
+    message: str
+
+
+Named = Collection[tuple[Kind, str]]
+"""Documents, by kind and name."""
+
+
+def sinks_asked_about(named: Named, snapshot: Snapshot) -> tuple[Sink, ...]:
+    """The sinks whose presences tell whether there is something to warn of."""
+    found = {sink.name: sink for each in _event_types(named, snapshot) for sink in takers(each, snapshot)}
+    return tuple(found.values())
+
+
+def warnings(named: Named, snapshot: Snapshot, presences: Mapping[str, Presence], now: datetime) -> tuple[Warned, ...]:
+    """What is to be said of documents that were saved: of these, and of the EventTypes that run an action of these.
+
+    `presences`: by name as enrolled, of `sinks_asked_about`.
+    """
+    found = [_of_event_type(each, snapshot, presences, now) for each in _event_types(named, snapshot)]
+    found += [_of_source(snapshot.source(name)) for kind, name in named if kind is Kind.SOURCE]
+    return tuple(each for each in found if each is not None)
+
+
+def _event_types(named: Named, snapshot: Snapshot) -> Iterator[EventType]:
+    """Those that are named, and those whose action is."""
+    wanted = {(kind, name.casefold()) for kind, name in named}
+    for name, each in snapshot.event_types.items():
+        if (Kind.EVENT_TYPE, name) in wanted or (Kind.ACTION, each.action.casefold()) in wanted:
+            yield each
+
+
+def _of_event_type(
+    event_type: EventType, snapshot: Snapshot, presences: Mapping[str, Presence], now: datetime
+) -> Warned | None:
+    needs = needs_of(snapshot.action(event_type.action))
+    found = routing(event_type, needs, snapshot, presences, now)
+    told = [presences[each.name] for each in found.enrolled if each.name in presences]
+    told = [each for each in told if each.runtimes]
+    code = _lack(found.lack, needs, told)
+    if code is None:
+        return None
+    where = f"the sink {event_type.sink}" if event_type.sink is not None else f"the type {event_type.sink_type}"
+    message = _message(code, where, event_type.sink is not None, needs, told)
+    return Warned(f"{Kind.EVENT_TYPE}/{event_type.name}", WarningCode(code), message)
+
+
+def _lack(known: Lack | None, needs: Needs | None, told: list[Presence]) -> Lack | None:
+    """What no sink has that has introduced itself: one that has not may have everything, but none is known to."""
+    if known is not None or needs is None or not told:
+        return known
+    able = [each for each in told if needs.runtime in each.runtimes]
+    if not able:
+        return Lack.RUNTIME_MISSING
+    return None if any(lists(each, needs) for each in able) else Lack.MODULE_NOT_INSTALLED
+
+
+def _message(code: Lack, where: str, pinned: bool, needs: Needs | None, told: Iterable[Presence]) -> str:
+    if code is Lack.NO_SINK_ENROLLED:
+        return f"no sink of {where} is enrolled: its events wait until one is"
+    if code is Lack.PINNED_SINK_GONE:
+        return f"{where} is not enrolled: its events wait until it is"
+    assert needs is not None
+    who = where if pinned else f"of {counted(len(list(told)), 'sink')} of {where} that have introduced themselves, none"
+    if code is Lack.RUNTIME_MISSING:
+        verb = "does not have" if pinned else "has"
+        return f"{who} {verb} the runtime {needs.runtime}: its events fail there"
+    verb = "does not list" if pinned else "lists"
+    rest = "" if _certain(needs, told) else ", unless it is installed with the interpreter"
+    return f"{who} {verb} the module {needs.module}: its events fail there{rest}"
+
+
+def _certain(needs: Needs, told: Iterable[Presence]) -> bool:
+    return all(lacks(each, needs) is not None for each in told)
+
+
+def _of_source(source: object) -> Warned | None:
+    if not isinstance(source, WebhookSource) or not isinstance(source.verify, NoVerification):
+        return None
+    what = "verify is none: whoever knows the address may fire it, and addresses are seen in logs"
+    return Warned(f"{Kind.SOURCE}/{source.name}", WarningCode.VERIFY_NONE, what)
