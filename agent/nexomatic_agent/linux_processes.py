@@ -24,6 +24,8 @@ from typing import Optional
 MARK_VARIABLE = "NEXOMATIC_TASK_MARK"
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BARE_LOOKS, _BARE_SECONDS = 10, 0.005
+"""How often, and how far apart, a process that shows no environment is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,12 @@ def remains(mark: str, root: int, pipes: Collection[int]) -> list[Process]:
     living = _living_orphans()
     with _own.lock:
         others = [*_own.starting, *(born for pid, born in _own.tasks.items() if pid != root)]
+    marked = _marked(living, mark)
     mine = [
         orphan
         for orphan in living
         if root == orphan.session
-        or _has_mark(orphan.pid, mark)
+        or orphan.pid in marked
         or _holds(orphan.pid, pipes)
         # It hides well. But whose it is was there when it was born: if no other task was, it is this one's (or one's
         # that has ended, and it is late).
@@ -152,9 +155,8 @@ def _living_orphans() -> list[Process]:
 def search(mark: str, root: Optional[int]) -> list[Process]:
     """All that carries the mark, is of the root's session, or descends from such."""
     everything = [process for process in _all() if process.pid != os.getpid() and not process.zombie]
-    found = [
-        process for process in everything if root in (process.pid, process.session) or _has_mark(process.pid, mark)
-    ]
+    marked = _marked(everything, mark)
+    found = [process for process in everything if root in (process.pid, process.session) or process.pid in marked]
     return _with_descendants(found, everything)
 
 
@@ -196,11 +198,32 @@ def _reap(pid: int) -> bool:
         return True  # another thread was faster
 
 
-def _has_mark(pid: int, mark: str) -> bool:
+def _marked(processes: Iterable[Process], mark: str) -> set[int]:
+    """Which of them carry the mark.
+
+    A process that becomes another program (exec) shows no environment for a moment, as one without any does for ever:
+    who shows none is looked at again, or a daemon that is just being started would be left to live.
+    """
+    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    shown = {process.pid: _environment(process.pid) for process in processes}
+    for _ in range(_BARE_LOOKS):
+        bare = [pid for pid, environment in shown.items() if environment == b""]
+        if not bare:
+            break
+        time.sleep(_BARE_SECONDS)
+        shown.update((pid, _environment(pid)) for pid in bare)
+    return {pid for pid, environment in shown.items() if environment and wanted in environment.split(b"\0")}
+
+
+def _environment(pid: int) -> Optional[bytes]:
+    """As it was at the program's start. None: the process is gone, another account's, or the kernel's own."""
     try:
-        return f"{MARK_VARIABLE}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        if not environment:
+            os.readlink(f"/proc/{pid}/exe")  # there is none of a thread of the kernel's
     except OSError:
-        return False  # gone, or another account's
+        return None
+    return environment
 
 
 def _all() -> list[Process]:

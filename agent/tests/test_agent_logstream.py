@@ -40,6 +40,15 @@ def test_a_long_line_is_split_with_visible_marks() -> None:
     assert "".join(lines[:-1]).replace(CONTINUES, "").replace(CONTINUED, "") == "x" * 1000
 
 
+@pytest.mark.parametrize("masker", [Masker(), Masker(["a secret of some length"])], ids=["no secrets", "a secret"])
+def test_of_a_line_that_does_not_end_no_more_is_kept_than_a_piece(masker: Masker) -> None:
+    """Else it would all be in memory until its end, looked at anew with each read, and nobody would see any of it."""
+    splitter, seen = LineSplitter("stdout", 300, masker), 0
+    for fed in range(200, 20_001, 200):
+        seen += sum(len(text.replace(CONTINUES, "").replace(CONTINUED, "")) for _, _, text in splitter.feed(b"x" * 200))
+        assert fed - seen == len(splitter._rest) <= 300 + masker.overlap
+
+
 def test_a_split_does_not_go_through_a_character() -> None:
     text = "ä" * 1000
     assert "\ufffd" not in "".join(split(text.encode(), limit=301))

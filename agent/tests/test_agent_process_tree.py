@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from agent_testing.waiting import is_alive, read_pid, wait_until
@@ -190,6 +190,17 @@ def test_whoever_holds_the_output_is_found_by_the_pipe(tmp_path: Path) -> None:
         pipe.close()
 
 
+def test_where_nothing_can_be_searched_the_group_is_killed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without /proc: what did not leave the task's group goes with it."""
+    monkeypatch.setattr(linux, "remains", lambda *_: [])
+    tree = ProcessTree(["sh", "-c", "sleep 1000 & echo $!"], tmp_path, {"PATH": os.environ["PATH"]}, "a-mark")
+    left = int(tree.pipes[1].readline())
+    assert finish(tree) == 0
+    wait_until(lambda: not is_alive(left), "the end of what it left in its group")
+
+
 def test_another_tasks_orphans_are_left_alone(way: str, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
@@ -244,6 +255,33 @@ def test_remains_are_found_by_the_mark() -> None:
     with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
         assert kill_remains("left-behind", None) == 1
         assert process.wait() == -signal.SIGKILL
+
+
+def test_what_is_becoming_another_program_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment cannot be read at this moment: taken for one without a mark, it would be left to live."""
+    read = linux._environment
+    looked_at: set[int] = set()
+
+    def none_at_first(pid: int) -> Optional[bytes]:
+        if pid in looked_at:
+            return read(pid)
+        looked_at.add(pid)
+        return b""
+
+    monkeypatch.setattr(linux, "_environment", none_at_first)
+    with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
+        assert kill_remains("left-behind", None) == 1
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_what_never_had_an_environment_is_not_waited_for_for_ever() -> None:
+    process = subprocess.Popen(["sleep", "1000"], env={}, start_new_session=True)
+    try:
+        assert kill_remains("no-such-mark", None) == 0
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_remains_are_found_by_number_and_birth() -> None:
