@@ -162,6 +162,8 @@ class Need(_Said):
 class ReleasedSecret(_Told):
     name: str
     """As the task's parameter names it."""
+    version: str
+    """Another value has another version."""
     value: Annotated[str, Field(repr=False)]
 
 

@@ -235,7 +235,8 @@ class FakeHub:
         named = [each["secret"] for each in task["parameters"] if "secret" in each]
         if not set(named) <= self.secrets.keys():
             return Answer.problem(404, detail=f"there is no secret {sorted(set(named) - self.secrets.keys())[0]}")
-        return Answer(body={"secrets": [{"name": name, "value": self.secrets[name]} for name in dict.fromkeys(named)]})
+        given = [{"name": name, "version": "1", "value": self.secrets[name]} for name in dict.fromkeys(named)]
+        return Answer(body={"secrets": given})
 
     def _renew(self, _: Call) -> Answer:
         return Answer(body=self._lease())

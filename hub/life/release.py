@@ -38,10 +38,12 @@ class Release:
         missing = [each for each in answers if isinstance(each, str)]
         if missing:
             raise SecretUnavailable("; ".join(missing))
-        if answers:
-            # Names only: the values are in this answer and nowhere else.
-            log.info("event %s: secrets %s released to the sink %s", event.id, ", ".join(needed), lease.holding.sink)
-        return Released(secrets=tuple(each for each in answers if isinstance(each, ReleasedSecret)))
+        released = tuple(each for each in answers if isinstance(each, ReleasedSecret))
+        if released:
+            # Names and versions only: the values are in this answer and nowhere else.
+            which = ", ".join(f"{each.name} (version {each.version})" for each in released)
+            log.info("event %s: secrets %s released to the sink %s", event.id, which, lease.holding.sink)
+        return Released(secrets=released)
 
     def _held(self, event: Event, lease: Lease) -> Attempt:
         """The attempt, if this claim holds it now."""
@@ -62,4 +64,4 @@ class Release:
             found = await self._secrets.get(name)
         except Missing as error:
             return f"{error} (for the parameter {', '.join(used_by)})"
-        return ReleasedSecret(name=name, value=found.value)
+        return ReleasedSecret(name=name, version=found.version, value=found.value)

@@ -201,9 +201,10 @@ class TestRelease:
         await put(shell, "other", "not for this event")
         event_id, task, credential = await waiting(shell)
         reply = await release(shell, event_id, task["token"], credential)
-        assert reply.json == {"secrets": [{"name": "api-token", "value": VALUE}]}
+        version = (await shell.ok("GET", "/api/secrets/api-token"))["version"]
+        assert reply.json == {"secrets": [{"name": "api-token", "version": version, "value": VALUE}]}
         assert reply.headers["cache-control"] == "no-store"
-        assert f"event {event_id}: secrets api-token released to the sink box" in caplog.text
+        assert f"event {event_id}: secrets api-token (version {version}) released to the sink box" in caplog.text
         assert VALUE not in caplog.text
 
     async def test_an_event_that_names_none_is_given_none(self, shell: Shell) -> None:
@@ -219,7 +220,7 @@ class TestRelease:
         await put(shell, "other", "named too late")
         await shell.ok("PATCH", "/api/actions/go", {"parameters": [{**NAMES_TOKEN[0], "value": "other"}]})
         reply = await release(shell, event_id, task["token"], credential)
-        assert reply.json["secrets"] == [{"name": "api-token", "value": VALUE}]
+        assert [(each["name"], each["value"]) for each in reply.json["secrets"]] == [("api-token", VALUE)]
 
     async def test_the_value_is_the_newest(self, shell: Shell) -> None:
         event_id, task, credential = await waiting(shell)
@@ -233,7 +234,7 @@ class TestRelease:
             shell, parameters=[{"name": "TOKEN", "type": "SECRET", "value": "stronger"}]
         )
         reply = await release(shell, event_id, task["token"], credential)
-        assert reply.json["secrets"] == [{"name": "stronger", "value": "the event type's"}]
+        assert [(each["name"], each["value"]) for each in reply.json["secrets"]] == [("stronger", "the event type's")]
 
     async def test_one_that_is_gone_is_named(self, shell: Shell) -> None:
         event_id, task, credential = await waiting(shell)
