@@ -320,7 +320,7 @@ class EnrolmentList(View):
 
 class Me(View):
     name: str
-    role: Role
+    role: Role | None
 
 
 class Health(View):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
 from hub.clock import Clock
@@ -22,13 +23,35 @@ FIRST_ADMIN: Final = "first-admin"
 class Anonymous:
     """Nobody said who they are."""
 
+    why: str | None = None
+    """Why what they showed does not count, if they showed something."""
+
+
+class Via(StrEnum):
+    """How a person proved who they are."""
+
+    SESSION = "session"
+    """By the cookie of a session."""
+    TOKEN = "token"  # noqa: S105 - the way, not a token
+    FIRST_ADMIN_TOKEN = "first-admin-token"  # noqa: S105
+    """By the token in the settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An admin or a viewer, by an access token."""
+    """A user, or who bears a token that belongs to none: the actor of a request, as the audit names them."""
 
     name: str
-    role: Role
+    """The user's; of a token without a user the token's."""
+    role: Role | None
+    """None: known here, and allowed nothing."""
+    id: str | None = None
+    """The user's. It stays the same, whatever they are called."""
+    via: Via = Via.TOKEN
+    token: str | None = None
+    """The name of the token."""
+    session: str | None = None
+    """The id of the session. It opens nothing: the cookie is signed."""
 
 
 Caller: TypeAlias = Anonymous | Person | Sink
@@ -73,13 +96,13 @@ class Identity:
 
     async def _person(self, sha256: str) -> Person:
         if self._first_admin is not None and hmac.compare_digest(self._first_admin, sha256):
-            return Person(FIRST_ADMIN, Role.ADMIN)
+            return Person(FIRST_ADMIN, Role.ADMIN, via=Via.FIRST_ADMIN_TOKEN)
         found = _known((await self._credentials()).tokens, sha256) or _known((await self._news()).tokens, sha256)
         if found is None:
             raise NotAuthenticated("this token is not valid: it was revoked, or never made here")
         if _expired(found, self._clock):
             raise NotAuthenticated("this token has expired")
-        return Person(found.name, found.role)
+        return Person(found.name, found.role, token=found.name)
 
 
 def _known(stored: Mapping[str, T], sha256: str) -> T | None:

@@ -103,7 +103,7 @@ def require(route: str, caller: Caller) -> None:
     if access is Access.ANYBODY:
         return
     if isinstance(caller, Anonymous):
-        raise NotAuthenticated
+        raise NotAuthenticated(caller.why)
     if access is None or not _enough(access, caller):
         raise NotAllowed(f"this needs {_WORDS.get(access, 'what nobody has')}")
 

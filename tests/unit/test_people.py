@@ -15,7 +15,7 @@ from hub.errors import Invalid, NotAuthenticated, NotFound, Rejected
 from hub.model.configuration import Kind
 from hub.model.people import Role
 from hub.model.sink import Sink
-from hub.people.identity import FIRST_ADMIN, Anonymous, Person
+from hub.people.identity import FIRST_ADMIN, Anonymous, Person, Via
 from hub.storage.configuration import PARTITION
 from hub.storage.counting import counting
 from hub.storage.keys import CONFIGURATION
@@ -42,7 +42,7 @@ class TestTokens:
         for role in Role:
             made = await desk.tokens.create(f"my-{role}", role)
             assert len(made.text) == len("nxt_") + 43
-            assert await desk.identity.of(f"Bearer {made.text}") == Person(f"my-{role}", role)
+            assert await desk.identity.of(f"Bearer {made.text}") == Person(f"my-{role}", role, token=f"my-{role}")
 
     async def test_storage_holds_its_hash_and_lists_show_neither(self, desk: Desk) -> None:
         made = await desk.tokens.create("ci", Role.VIEWER)
@@ -195,7 +195,7 @@ class TestIdentity:
 
     async def test_the_scheme_may_be_in_any_case(self, desk: Desk) -> None:
         made = await desk.tokens.create("ci", Role.ADMIN)
-        assert await desk.identity.of(f"bearer  {made.text}") == Person("ci", Role.ADMIN)
+        assert await desk.identity.of(f"bearer  {made.text}") == Person("ci", Role.ADMIN, token="ci")
 
     async def test_knowing_a_caller_asks_nothing_of_storage(self, desk: Desk) -> None:
         given = await enrolled(desk)
@@ -212,7 +212,7 @@ class TestIdentity:
 
     async def test_the_first_admin_is_the_settings(self, desk: Desk) -> None:
         first = desk_over(desk.storage, desk.clock, first_admin=hashlib.sha256(b"nxt_first").hexdigest())
-        assert await first.identity.of("Bearer nxt_first") == Person(FIRST_ADMIN, Role.ADMIN)
+        assert await first.identity.of("Bearer nxt_first") == Person(FIRST_ADMIN, Role.ADMIN, via=Via.FIRST_ADMIN_TOKEN)
         with pytest.raises(NotAuthenticated):
             await first.identity.of("Bearer nxt_second")
         with pytest.raises(NotAuthenticated):
