@@ -67,18 +67,24 @@ class Slots:
 
     async def release(self, event_type: str, number: int, claim_id: str) -> None:
         """Free the slot, if it still is this claim's."""
-        row = await self._row(event_type, number)
-        if row is None or row.values["claim_id"] != claim_id:
-            return
-        with suppress(Changed, Missing):
-            await self._tables.delete(SLOTS, event_type.casefold(), _key(number), row.etag)
+        await self._free(event_type, await self._row(event_type, number), claim_id)
 
     async def release_of(self, event_type: str, claim_id: str) -> None:
         """Free whichever slot this claim holds."""
         rows = await self._tables.query(SLOTS, event_type.casefold(), limit=1000, where={"claim_id": claim_id})
         for row in rows:
-            with suppress(Changed, Missing):
-                await self._tables.delete(SLOTS, event_type.casefold(), row.key, row.etag)
+            await self._free(event_type, row, claim_id)
+
+    async def _free(self, event_type: str, row: Row | None, claim_id: str) -> None:
+        """Also from a renewal that is under way: it will find its attempt ended, and the slot would be nobody's."""
+        while row is not None and row.values["claim_id"] == claim_id:
+            try:
+                return await self._tables.delete(SLOTS, event_type.casefold(), row.key, row.etag)
+            except Missing:
+                return None
+            except Changed:
+                row = await self._row(event_type, int(row.key))
+        return None
 
     def _in_use(self, row: Row, now: datetime) -> bool:
         return now < codec.time_of_text(str(row.values["lease_until"])) + self._margin
