@@ -76,6 +76,7 @@ from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
 from hub.upkeep.sweep import Sweep
 from hub.upkeep.tick import Upkeep
+from hub.upkeep.watch import Watching
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """A hub whose clock is further than this from storage's claims nothing: leases are stamped and judged by hub clocks."""
@@ -203,7 +204,8 @@ def build(
     slots = Slots(storage.tables, context.margin())
     tokens = LeaseTokens(options.signer(Purpose.LEASE))
     creator, logs = Creator(context), Logs(context)
-    debts = Debts(context, creator, Alerts(creator, options.public_url))
+    alerts = Alerts(context, creator, options.public_url)
+    debts = Debts(context, creator, alerts)
     completion = Completion(context, debts, slots, logs)
     rows = TokenRows(storage.tables, context.now, randomness)
     depths = QueueDepths(storage.queues, clock)
@@ -243,7 +245,7 @@ def build(
         upkeep=Upkeep(
             storage.tables,
             clock,
-            Reconciler(context, upkeep_rows, debts),
+            Reconciler(context, upkeep_rows, debts, Watching(storage.tables, presence, alerts)),
             Retention(context, upkeep_rows, options.retention_days),
             stats,
             keeping.tidying,

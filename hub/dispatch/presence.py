@@ -123,6 +123,10 @@ class PresenceBook:
                 return found
             position = rows[-1].key
 
+    async def all(self) -> dict[str, Presence]:
+        """Those of all sinks, as they were written: the same for every process that asks."""
+        return await self.between("", "\x7f")
+
     async def forget(self, sink: str) -> None:
         """The sink was removed."""
         self._written.pop(sink, None)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from hub.rules.alerts import Alert
+from hub.rules.watching import LostSink, Unroutable
 
 MESSAGE_CHARS: Final = 2000
 _ONCE_A_MINUTE: Final = (
@@ -58,6 +59,56 @@ def failed(what: Failed, hub: str | None) -> dict[str, Any]:
     }
 
 
+def sink_lost(lost: LostSink, others: int, hub: str | None) -> dict[str, Any]:
+    """Of HUB.SINK_LOST. `others`: how many more were lost at about the same time."""
+    sink, presence = lost.sink, lost.presence
+    message = f"the sink {sink.name} ({sink.sink_type}) is lost: it was last seen at {_said(presence.seen_at)}"
+    if others:
+        message += f"; {others} more were lost at the same time"
+    return {
+        **_head(Alert.SINK_LOST, lost.lost_at, message, hub),
+        "sink": {
+            "name": sink.name,
+            "sink_type": sink.sink_type,
+            "seen_at": _time(presence.seen_at),
+            "offline_after_seconds": presence.offline_after_seconds,
+            "running": presence.running,
+            "version": presence.version,
+            "platform": presence.platform,
+        },
+        "others": others,
+        "address": f"{hub or ''}/api/sinks/{quote(sink.name, safe='')}",
+    }
+
+
+def unroutable(what: Unroutable, now: datetime, hub: str | None) -> dict[str, Any]:
+    """Of HUB.UNROUTABLE."""
+    waited, event_type = what.waited, what.waited.event_type
+    how_many = "1 event waits" if waited.count == 1 else f"{waited.count} events wait"
+    pinned = event_type.sink is not None
+    who = f"the sink {event_type.sink} is not" if pinned else f"no sink of {event_type.sink_type} that could is"
+    message = f"{event_type.name}: {how_many} since {_said(waited.since)}, and {who} there to run it"
+    return {
+        **_head(Alert.UNROUTABLE, now, message, hub),
+        "event_type": event_type.name,
+        "sink_type": event_type.sink_type,
+        "pinned_to": event_type.sink,
+        "count": waited.count,
+        "unroutable_after_seconds": event_type.unroutable_after_seconds,
+        "oldest": {
+            "id": waited.oldest_id,
+            "waiting_since": _time(waited.since),
+            "address": f"{event_address(waited.oldest_id, hub)}/explain",
+        },
+        "sinks": {
+            "enrolled": len(what.routing.enrolled),
+            "could_run_it": len(what.routing.could),
+            "seen_at": _time(what.seen_at) if what.seen_at else None,
+            "lack": what.routing.lack.value if what.routing.lack else None,
+        },
+    }
+
+
 def event_address(event_id: str, hub: str | None) -> str:
     """Where the API tells of an event; without a public address of the hub, its path."""
     return f"{hub or ''}/api/events/{quote(event_id)}"
@@ -66,6 +117,10 @@ def event_address(event_id: str, hub: str | None) -> str:
 def _head(alert: Alert, at: datetime, message: str, hub: str | None) -> dict[str, Any]:
     """What every alert begins with."""
     return {"alert": alert.value, "at": _time(at), "message": message, "hub": hub}
+
+
+def _said(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _cut(text: str | None) -> str | None:

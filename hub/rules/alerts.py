@@ -59,7 +59,7 @@ def receiver(alert: Alert, snapshot: Snapshot) -> EventType | None:
 
 
 def derived_id(alert: Alert, at: datetime, *parts: str) -> str:
-    """The id of the alert of this name about this. `at` is part of what it tells of, and never a clock's time."""
+    """The id of the alert of this name about this. `at` belongs to what it tells of, the same for all who notice it."""
     return ids.derived(at, alert, *(part.casefold() for part in parts), shard=SHARD)
 
 
@@ -76,6 +76,11 @@ def of_failure(
         return None
     event_id = derived_id(Alert.FAILED, minute_of(at), event_type)
     return FailureAlert(event_id, told.name, owed=event_id not in made)
+
+
+def hour_of(at: datetime) -> datetime:
+    """When its hour began."""
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def minute_of(at: datetime) -> datetime:

@@ -16,6 +16,8 @@ class Waiting(Protocol):
     """What of an event that is not settled tells whether something is due for it."""
 
     @property
+    def id(self) -> str: ...
+    @property
     def state(self) -> State: ...
     @property
     def event_type(self) -> str: ...
@@ -31,6 +33,8 @@ class Waiting(Protocol):
     def lease_until(self) -> datetime | None: ...
     @property
     def hints(self) -> int: ...
+    @property
+    def silent(self) -> bool: ...
 
 
 def overdue(event: Waiting, snapshot: Snapshot, now: datetime) -> bool:
@@ -77,7 +81,7 @@ def too_deep(event: Event) -> str | None:
     return f"the chain that began with {event.root_id} has led on {MAX_DEPTH} times, as often as any may"
 
 
-def paused(event: Event, snapshot: Snapshot, now: datetime) -> bool:
+def paused(event: Waiting, snapshot: Snapshot, now: datetime) -> bool:
     """Whether its EventType or SinkType is paused or disabled: it waits, and runs once that is lifted."""
     event_type = snapshot.event_type(event.event_type)
     if event_type is None:

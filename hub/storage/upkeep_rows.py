@@ -36,6 +36,7 @@ _OPEN_COLUMNS: Final = (
     "not_before",
     "lease_until",
     "hints",
+    codec.SILENT,
 )
 _OLD_COLUMNS: Final = (
     "format",
@@ -61,6 +62,7 @@ class OpenEvent:
     not_before: datetime | None
     lease_until: datetime | None
     hints: int
+    silent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def _open(values: Values) -> OpenEvent:
         not_before=_time(values, "not_before"),
         lease_until=_time(values, "lease_until"),
         hints=_number(values, "hints"),
+        silent=values.get(codec.SILENT) is True,
     )
 
 

@@ -26,10 +26,12 @@ from hub.rules.lifecycle import Changes
 from hub.rules.partitions import Partition
 from hub.rules.resolving import edges_unclaimed
 from hub.rules.waiting import may_need_help, overdue, too_deep
+from hub.rules.watching import Waiters
 from hub.storage import codec
 from hub.storage.events import Stored
 from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
 from hub.storage.upkeep_rows import OpenEvent, UpkeepRows
+from hub.upkeep.watch import Watching
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +61,24 @@ class _Walk:
     seen: int = 0
     unannounced: list[Stored] = field(default_factory=list)
     hinted: int = 0
+    waiters: Waiters | None = None
 
 
 class Reconciler:
     """Carries one process's share of upkeep; any number of processes may run it at once."""
 
-    def __init__(self, context: LifeContext, rows: UpkeepRows, debts: Debts) -> None:
+    def __init__(self, context: LifeContext, rows: UpkeepRows, debts: Debts, watching: Watching) -> None:
         self._life = context
         self._rows = rows
         self._debts = debts
+        self._watching = watching
 
     async def step(self) -> int:
         """Look at up to `ROWS_A_STEP` unsettled events, from where the last step stopped; how many were touched."""
         started, ends_at = self._life.now(), self._life.clock.monotonic() + STEP_SECONDS
         mark = await self._life.partitions.mark()
         walk = _Walk(await self._life.configuration(), started, ends_at, self._seen_before(mark, started))
+        walk.waiters = self._watching.waiters(walk.snapshot, started)
         underway = mark.underway
         walk.first_open = underway.first_open if underway else settled_hour(started)
         async for indexed, after in self._unsettled(mark):
@@ -91,6 +96,7 @@ class Reconciler:
             await self._life.partitions.write_mark(next_mark)
         if walk.hinted:
             log.info("put fresh hints for %d events, which nobody has met for hours", walk.hinted)
+        await self._watching.step(walk.waiters, walk.snapshot, started)
         return walk.touched
 
     def _seen_before(self, mark: Mark, now: datetime) -> datetime | None:
@@ -120,6 +126,8 @@ class Reconciler:
                 open_ = True
                 walk.first_open = min(walk.first_open, partition.hour)
             walk.seen += len(page)
+            if walk.waiters is not None:
+                walk.waiters.look_at(page)
             await self._help(page, walk)
             if reached is None:
                 break
