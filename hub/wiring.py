@@ -28,7 +28,7 @@ from hub.life.complete import Completion
 from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.life.debts import Debts
-from hub.life.explain import Explainer
+from hub.life.explain import Explainer, Process
 from hub.life.lease import LeaseTokens
 from hub.life.logs import Logs
 from hub.life.news import News
@@ -234,7 +234,9 @@ def build(
         creator=creator,
         canceller=Canceller(context, debts, slots),
         reruns=Reruns(context, creator, depths),
-        explainer=Explainer(context, claimer, slots, starts, presence.newest, patience.clock_is_right),
+        explainer=Explainer(
+            context, claimer, slots, starts, presence.newest, Process(patience.clock_is_right, wires.polls.crowd)
+        ),
         depths=depths,
         logs=logs,
         agents=AgentCalls(

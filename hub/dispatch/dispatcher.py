@@ -58,6 +58,11 @@ class Dispatcher:
         if loop is not None:
             loop.wake()
 
+    def awaited(self, queue: str) -> bool:
+        """Whether a poll is held in this process that would take something from this queue."""
+        loop = self._loops.get(keys.main_of(queue))
+        return loop is not None and loop.awaited
+
     def cancelled(self, sink: str, event_id: str) -> None:
         """An event this sink runs was cancelled in this process: say so to a poll it has open."""
         for poll in self._held.get(sink, [])[:1]:

@@ -59,6 +59,16 @@ class Polls:
         """How many polls this process holds open."""
         return self._dispatcher.held_polls
 
+    def crowd(self, queue: str) -> tuple[int, int] | None:
+        """How many requests this process holds, of how many; None: it may hold more, or one waits for this queue."""
+        held = self._held()
+        if held < self._hold.max_held_polls or self._dispatcher.awaited(queue):
+            return None
+        return held, self._hold.max_held_polls
+
+    def _held(self) -> int:
+        return self._dispatcher.held_polls + self._hold.others()
+
     def event_seen(self) -> None:
         """An event was created or claimed in this process: there is work, and polls are worth holding."""
         self._last_event_at = self._clock.monotonic()
@@ -66,7 +76,7 @@ class Polls:
     async def poll(self, sink: Sink, call: Poll) -> Polled:
         """Tasks and commands for this sink, or neither when its time is over; always how to go on."""
         snapshot = await self._configuration()
-        crowded = self._dispatcher.held_polls + self._hold.others() >= self._hold.max_held_polls
+        crowded = self._held() >= self._hold.max_held_polls
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next)
         if crowded:

@@ -72,6 +72,11 @@ class ReceiveLoop:
         self._wake.set()
 
     @property
+    def awaited(self) -> bool:
+        """Somebody waits who has room."""
+        return any(poll.free > 0 for poll in self._polls)
+
+    @property
     def idle(self) -> bool:
         """Nobody waits and nothing is being claimed."""
         return not self._polls and not self._claims and (self._running is None or self._running.done())

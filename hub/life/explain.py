@@ -42,6 +42,15 @@ class Explained:
     explanation: Explanation
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What may keep this process of the hub from handing anything out."""
+
+    clock_is_right: Callable[[], bool]
+    crowd: Callable[[str], tuple[int, int] | None]
+    """Of a queue: how many requests are held, of how many, if there is room for none that would wait for it."""
+
+
 class Explainer:
     """Explains events. One per process."""
 
@@ -52,14 +61,14 @@ class Explainer:
         slots: Slots,
         rates: StartRates,
         presences_of: PresencesOf,
-        clock_is_right: Callable[[], bool],
+        process: Process,
     ) -> None:
         self._life = context
         self._claimer = claimer
         self._slots = slots
         self._rates = rates
         self._presences_of = presences_of
-        self._clock_is_right = clock_is_right
+        self._process = process
 
     async def explain(self, event_id: str) -> Explained:
         """What is first in the way of this event, or how it goes on, or how it ended. Raises `NotFound`."""
@@ -72,7 +81,7 @@ class Explainer:
             now=self._life.now(),
             margin=self._life.margin(),
             snapshot=await self._life.configuration(),
-            clock_is_right=self._clock_is_right(),
+            clock_is_right=self._process.clock_is_right(),
             look_seconds=self._life.terms.no_slot_seconds,
         )
         if event.state is State.RUNNING:
@@ -107,6 +116,7 @@ class Explainer:
             running=running,
             starts_in=starts_in,
             depth=depth,
+            crowd=self._process.crowd(event.queue),
         )
 
     async def _plan(self, event: Event, snapshot: Snapshot) -> Plan | Unresolvable:

@@ -136,10 +136,12 @@ def _ended(event: Event) -> Found:
     detail = f"It ended as {event.state} at {moment(event.finished_at)}{_why(event)}."
     if event.owes is not None:
         detail += f" It owes {event.owes_event_type}, the event {event.owes}, which is made within 2 minutes."
-    elif event.follow_on_skipped is not None:
-        detail += f" Nothing followed: {event.follow_on_skipped}."
-    elif event.follow_on is not None:
+    if event.follow_on not in (None, event.owes):
         detail += f" The event {event.follow_on} followed."
+    if event.follow_on_skipped is not None:
+        detail += f" Nothing followed: {event.follow_on_skipped}."
+    if event.alert not in (None, event.owes):
+        detail += f" The alert {event.alert} tells of it."
     numbers = {"attempts": event.attempt, "failures": event.failures, "lost": event.lost}
     change = f"Run it again: POST /api/events/{event.id}/retry."
     return Found(Effect.NONE, detail, change, numbers, since=event.finished_at)

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     SINKS_DRAINING = "SINKS_DRAINING"
     SINKS_BUSY = "SINKS_BUSY"
     HUB_CLOCK_WRONG = "HUB_CLOCK_WRONG"
+    HUB_CROWDED = "HUB_CROWDED"
     MAX_RUNNING = "MAX_RUNNING"
     RATE = "RATE"
     QUEUE_AHEAD = "QUEUE_AHEAD"
@@ -91,6 +92,7 @@ MEANINGS: Final[Mapping[Reason, tuple[Effect, str]]] = {
     Reason.SINKS_DRAINING: (Effect.WAITS, "those of its sinks that are there drain, and take nothing new"),
     Reason.SINKS_BUSY: (Effect.WAITS, "all slots of its sinks are in use"),
     Reason.HUB_CLOCK_WRONG: (Effect.WAITS, "the hub's clock is too far from storage's, so it hands out nothing"),
+    Reason.HUB_CROWDED: (Effect.WAITS, "the hub holds as many requests as it may, and none of them is of its sinks"),
     Reason.MAX_RUNNING: (Effect.WAITS, "as many attempts of its event type run as `max_running` allows"),
     Reason.RATE: (Effect.WAITS, "as many attempts of its event type have started as `rate_per_minute` allows"),
     Reason.QUEUE_AHEAD: (Effect.WAITS, "more events wait in the same queue than slots are free"),
@@ -166,6 +168,8 @@ class Facts:
     elsewhere: Place | None = None
     """Where its message lies, if that is not where today's configuration sends it, or that sends it nowhere."""
     clock_is_right: bool = True
+    crowd: tuple[int, int] | None = None
+    """How many requests this process holds, of how many it may; None: fewer, or one of them waits for this event."""
     running: int | None = None
     """How many of the slots of `max_running` are in use; None: not limited."""
     starts_in: float | None = None

@@ -183,6 +183,18 @@ def _hub_clock(facts: Facts) -> Found | None:
     return Found(Effect.WAITS, detail, "Set the clock right on the machine where the hub runs.")
 
 
+def _hub_crowded(facts: Facts) -> Found | None:
+    if facts.crowd is None:
+        return None
+    held, most = facts.crowd
+    detail = (
+        f"This process of the hub holds {held} of {most} requests that it may hold, none of which waits for this event:"
+        " a sink that asks for work is told to come again in 5 s."
+    )
+    change = "The end of one of them, within a minute, or a higher NEXOMATIC_MAX_HELD_POLLS."
+    return Found(Effect.WAITS, detail, change, {"held": held, "most": most})
+
+
 def _max_running(facts: Facts) -> Found | None:
     event_type = facts.event_type
     most = event_type.max_running if event_type else None
@@ -295,6 +307,7 @@ CHECKS: Final[Mapping[Reason, Check]] = {
     Reason.SINKS_DRAINING: _draining,
     Reason.SINKS_BUSY: _busy,
     Reason.HUB_CLOCK_WRONG: _hub_clock,
+    Reason.HUB_CROWDED: _hub_crowded,
     Reason.MAX_RUNNING: _max_running,
     Reason.RATE: _rate,
     Reason.QUEUE_AHEAD: _queue_ahead,

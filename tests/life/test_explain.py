@@ -13,10 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.errors import NotFound
+from hub.limits.slots import Slots
+from hub.limits.start_rate import StartRates
+from hub.limits.token_rows import TokenRows
 from hub.model.configuration import Pause, Runtime, SinkType
 from hub.model.event import State
 from hub.model.sink import Sink
 from hub.rules.explanation import Effect, Explanation, Reason
+from hub.storage import keys
 from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
 from hub.storage.embedded import open_embedded
 from hub.wire import Capabilities, Poll, Result, ResultState, Task
@@ -346,6 +350,39 @@ async def test_what_sinks_said_last_is_found_whatever_their_names(rig: LifeRig) 
         }
 
 
+def test_what_a_sink_said_last_counts_whoever_heard_it() -> None:
+    async def body(fleet: Fleet) -> None:
+        await fleet.rig.event_type("A")
+        event_id = (await fleet.rig.fire("A")).id
+        one, two = fleet.hubs
+        for hub, slots in ((one, 0), (two, 2)):
+            await hub.presence.note(SINK, Poll(slots=slots, version="1", instance="instance-1"), 60.0)
+            await asyncio.sleep(1)
+        assert (await one.explainer.explain(event_id)).explanation.code is Reason.ABOUT_TO_RUN
+        assert (await two.explainer.explain(event_id)).explanation.code is Reason.ABOUT_TO_RUN
+
+    with_fleet(body, hubs=2)
+
+
+async def test_slots_in_use_are_those_that_may_be_taken_and_have_not_expired(rig: LifeRig, clock: ManualClock) -> None:
+    slots = Slots(rig.hub.storage.tables, timedelta(seconds=5))
+    now = clock.now()
+    for number in range(3):
+        until = now + timedelta(seconds=10 * (number + 1))
+        assert await slots.take("A", 3, f"c{number}", now=now, until=until) == number
+    found = [[await slots.in_use("a", most, now + timedelta(seconds=after)) for most in (1, 2, 9)] for after in (0, 15)]
+    assert found == [[1, 2, 3], [0, 1, 2]]
+
+
+async def test_a_token_that_was_given_back_lets_one_start(rig: LifeRig) -> None:
+    rates = StartRates(TokenRows(rig.hub.storage.tables, rig.hub.context.now, lambda: 7), rig.clock)
+    assert await rates.next_in("A", 1) == 0
+    assert await rates.take("A", 1) is None
+    assert await rates.next_in("a", 1) == 60
+    rates.give_back("A", 1)
+    assert await rates.next_in("A", 1) == 0
+
+
 async def test_asking_takes_no_token_and_no_slot(rig: LifeRig) -> None:
     await rig.event_type("A", rate_per_minute=1, max_running=1)
     event_id = (await rig.fire("A")).id
@@ -365,6 +402,32 @@ def test_a_hub_whose_clock_is_wrong_says_so() -> None:
         assert await look(fleet.rig, Box(SINK)) == ()
 
     with_fleet(body, clocks=(2.5,))
+
+
+async def test_a_hub_that_holds_as_many_requests_as_it_may_says_so(clock: ManualClock) -> None:
+    async with open_rig(open_embedded(None, clock), clock, max_held_polls=1) as rig:
+        await rig.event_type("A")
+        await rig.configure(SinkType(name=OTHER))
+        await enrol(rig, Box("other", sink_type=OTHER))
+        other = Sink(name="other", sink_type=OTHER, enrolled_at=clock.now())
+        poll = Poll(slots=1, version="1", instance="instance-1")
+        held = asyncio.create_task(rig.hub.polls.poll(other, poll))
+        await asyncio.sleep(0.01)
+        event_id = (await rig.fire("A")).id
+        await note(rig, Box(SINK))
+        said = (await rig.hub.explainer.explain(event_id)).explanation
+        assert (said.code, said.found.numbers) == (Reason.HUB_CROWDED, {"held": 1, "most": 1})
+        assert await look(rig, Box(SINK)) == ()
+        rig.hub.context.restarted("other")
+        await held
+        assert await code(rig, event_id) is Reason.ABOUT_TO_RUN
+        assert [task.event_id for task in await look(rig, Box(SINK))] == [event_id]
+        held = asyncio.create_task(rig.hub.polls.poll((await rig.hub.configuration.current()).sinks[SINK], poll))
+        await asyncio.sleep(0.01)
+        queues = [keys.queue_of_sink_type(each) for each in (SINK_TYPE, OTHER)]
+        assert [rig.hub.polls.crowd(each) for each in queues] == [None, (1, 1)], "its own sink waits for it"
+        rig.hub.context.restarted(SINK)
+        await held
 
 
 async def test_an_event_that_is_not_there(rig: LifeRig) -> None:

@@ -170,6 +170,8 @@ CASES: dict[str, tuple[dict[str, Any], Reason, Effect, dict[str, float], Any, An
                 "No sink of the type PYTHON:BASE that is online offers a slot", "A task that ends"),
     "clock": ({"facts": {"clock_is_right": False}}, Reason.HUB_CLOCK_WRONG, Effect.WAITS, {}, None, None,
               "more than 2 s from storage's", "Set the clock right"),
+    "crowded": ({"facts": {"crowd": (75, 75)}}, Reason.HUB_CROWDED, Effect.WAITS, {"held": 75, "most": 75}, None, None,
+                "holds 75 of 75 requests", "NEXOMATIC_MAX_HELD_POLLS"),
     "max_running": ({"event_type": {"max_running": 3}, "facts": {"running": 3}}, Reason.MAX_RUNNING, Effect.WAITS,
                     {"running": 3, "max_running": 3}, None, None, "3 of 3 attempts of CLEAN", "a higher max_running"),
     "rate": ({"event_type": {"rate_per_minute": 2}, "facts": {"starts_in": 30.0}}, Reason.RATE, Effect.WAITS,
@@ -238,8 +240,8 @@ def test_the_table_has_every_code() -> None:
 
 
 FIRST = [
-    "chain", "not before", "disabled", "paused", "pool paused", "message gone", "none enrolled", "clock", "max_running",
-    "rate", "secret",
+    "chain", "not before", "disabled", "paused", "pool paused", "message gone", "none enrolled", "clock", "crowded",
+    "max_running", "rate", "secret",
 ]  # fmt: skip
 """Conditions of the table that do not exclude one another, in the order in which they are decided."""
 
@@ -332,7 +334,11 @@ def test_until_when_it_may_wait() -> None:
         ({"owes": None, "owes_event_type": None}, "The event F followed."),
         ({"owes": None, "follow_on": None, "follow_on_skipped": "B was not fired: it is disabled"},
          "Nothing followed: B was not fired: it is disabled."),
-        ({"owes": "F", "owes_event_type": "B"}, "It owes B, the event F, which is made within 2 minutes."),
+        ({"owes": "F", "owes_event_type": "B"},
+         "with E: no. It owes B, the event F, which is made within 2 minutes."),
+        ({"alert": "A"}, "with E: no. The alert A tells of it."),
+        ({"owes": "A", "owes_event_type": "HUB.FAILED", "alert": "A", "follow_on": None},
+         "with E: no. It owes HUB.FAILED, the event A, which is made within 2 minutes."),
     ],
 )  # fmt: skip
 def test_how_it_ended(fields: dict[str, Any], said: str) -> None:
