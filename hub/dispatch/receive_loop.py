@@ -59,6 +59,7 @@ class ReceiveLoop:
         if poll.once or not self._polls:
             self._wake.set()  # nobody has looked for it yet: it does not wait out an interval that others began
         self._polls.append(poll)
+        poll.expects(self._queue)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run(), name=f"receive {self._queue}")
 
@@ -111,7 +112,7 @@ class ReceiveLoop:
         for queue in self._lanes.turns(asyncio.get_running_loop().time()):
             found |= await self._receive(queue)
         for poll in takers:
-            poll.looked()
+            poll.looked(self._queue)
         return found
 
     async def _receive(self, queue: str) -> bool:

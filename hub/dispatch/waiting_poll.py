@@ -20,7 +20,8 @@ class WaitingPoll:
     answered: bool = False
     """Its answer is being written: nothing may be given to it any more."""
     once: bool = False
-    """It is not held: one look at the queue, and then its answer."""
+    """It is not held: one look at each of its queues, and then its answer."""
+    _to_look_at: set[str] = field(default_factory=set)
     _looked: bool = False
     _retired: bool = False
     _reserved: int = 0
@@ -43,9 +44,15 @@ class WaitingPoll:
             self.tasks.append(task)
         self._news.set()
 
-    def looked(self) -> None:
-        """The queue has been looked at with this poll's slots in mind."""
-        if self.once and not self._looked:
+    def expects(self, queue: str) -> None:
+        """This queue will be looked at for it."""
+        self._to_look_at.add(queue)
+
+    def looked(self, queue: str) -> None:
+        """This queue has been looked at with this poll's slots in mind."""
+        self._to_look_at.discard(queue)
+        # All of them: a sink's own queue, if it were slower than its pool's each time, would never be given out.
+        if self.once and not self._looked and not self._to_look_at:
             self._looked = True
             self._news.set()
 

@@ -59,10 +59,9 @@ def _waiting(facts: Facts, otherwise: Explanation) -> Explanation:
     """The first that keeps it waiting or ends it; else the first that lets it fail; else how it goes on."""
     conditions = tuple(Condition(code, check(facts)) for code, check in CHECKS.items())
     gives_up_at = queue_ends(facts.event, facts.snapshot)
-    for effects in ((Effect.WAITS, Effect.ENDS), (Effect.FAILS,)):
-        for each in conditions:
-            if each.found is not None and each.found.effect in effects:
-                return Explanation(each.code, each.found, conditions, gives_up_at)
+    for each in conditions:  # what lets it fail comes last
+        if each.found is not None and each.found.effect is not Effect.MAY_FAIL:
+            return Explanation(each.code, each.found, conditions, gives_up_at)
     return replace(otherwise, conditions=conditions, gives_up_at=gives_up_at)
 
 

@@ -12,7 +12,8 @@ from hub.errors import Unavailable
 from hub.model.sink import Sink
 from hub.rules.cadence import CadenceMode, Fleet
 from hub.storage.embedded import open_embedded
-from hub.storage.keys import queue_of_sink_type
+from hub.storage.keys import queue_of_sink, queue_of_sink_type
+from hub.storage.ports import Message
 from hub.wire import Capabilities, Poll, Polled, ResultState
 from tests.life.rig import SINK, SINK_TYPE, LifeRig, open_rig
 from tests.simulation.virtual_loop import VirtualClock, VirtualLoop
@@ -62,6 +63,26 @@ def test_a_sink_that_introduces_itself_is_answered_at_once_and_told_how_to_go_on
         assert took < 1
 
     virtually(body, Fleet(poll_seconds=200.0))
+
+
+def test_a_poll_that_is_not_held_looks_at_its_sinks_own_queue_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(rig: LifeRig) -> None:
+        queues = rig.hub.storage.queues
+        receive = queues.receive
+
+        async def slowly(queue: str, *, count: int, hidden_seconds: float) -> list[Message]:
+            await asyncio.sleep(0.1 if queue == queue_of_sink(SINK) else 0.01)
+            return await receive(queue, count=count, hidden_seconds=hidden_seconds)
+
+        monkeypatch.setattr(queues, "receive", slowly)
+        await rig.event_type("PINNED", sink=SINK)
+        await rig.fire("PINNED")
+        began = rig.clock.monotonic()
+        assert len((await polling(rig, SINK)).tasks) == 1
+        assert (await polling(rig, SINK)).tasks == ()
+        assert rig.clock.monotonic() - began < 1
+
+    virtually(body, Fleet(mode=CadenceMode.PAUSE))
 
 
 def receives(rig: LifeRig) -> int:

@@ -166,7 +166,8 @@ async def _play(scene: Scene) -> None:
 def _looked_at(scene: Scene, said: Explanation) -> bool:
     """Whether a slot is free for it where its message lies."""
     abandoned = any(each.code is Reason.QUEUE_ABANDONED and each.found for each in said.conditions)
-    return any(each.slots and not each.draining for each in scene.there) and not scene.ahead and not abandoned
+    asked = [each for each in scene.there if scene.pin() in (None, each.name)]
+    return any(each.slots and not each.draining for each in asked) and not scene.ahead and not abandoned
 
 
 async def _set_up(rig: LifeRig, clock: ManualClock, scene: Scene) -> str:
