@@ -121,14 +121,16 @@ def _queue_abandoned(facts: Facts) -> Found | None:
     place, event_type = facts.elsewhere, facts.event_type
     if place is None or (found := reach.of(place.sinks, facts)).free:
         return None
+    moves = hint_after(facts.event.hints, due_at(facts.event))
     detail = f"Its message lies in the queue of {place.name}, where no sink with a free slot looks now."
     if event_type is not None:
         detail += f" {event_type.name} sends its events elsewhere today; the message follows when a sink looks at it."
+    detail += f" The timer puts one where it belongs at {moment(moves)}."
     change = (
-        f"A sink that looks into that queue; or cancel the event, POST /api/events/{facts.event.id}/cancel, and run it"
-        " again."
+        f"The time; a sink that looks into that queue; or cancel the event, POST /api/events/{facts.event.id}/cancel,"
+        " and run it again."
     )
-    return Found(Effect.WAITS, detail, change, found.numbers, since=found.seen_at)
+    return Found(Effect.WAITS, detail, change, found.numbers, since=found.seen_at, until=moves)
 
 
 def _no_sink_enrolled(facts: Facts) -> Found | None:

@@ -17,6 +17,7 @@ from typing import Final
 from hub.errors import Changed, Exists, Missing, NexomaticError, Unavailable
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
+from hub.limits.overflow import queue_of
 from hub.model.event import Code, Event, State
 from hub.model.snapshot import Snapshot
 from hub.rules import ids, lifecycle, partitions
@@ -27,7 +28,7 @@ from hub.rules.partitions import Partition
 from hub.rules.resolving import edges_unclaimed
 from hub.rules.waiting import may_need_help, overdue, too_deep
 from hub.rules.watching import Waiters
-from hub.storage import codec
+from hub.storage import codec, keys
 from hub.storage.events import Stored
 from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
 from hub.storage.upkeep_rows import OpenEvent, UpkeepRows
@@ -199,14 +200,21 @@ class Reconciler:
         return True
 
     async def _hint(self, stored: Stored, walk: _Walk) -> bool:
-        event = stored.event
+        event, queue = stored.event, _queue_today(stored.event, walk.snapshot)
         try:
-            await self._life.events.merge(event.id, {"hints": event.hints + 1}, stored.etag)
+            await self._life.events.merge(event.id, {"hints": event.hints + 1, "queue": queue}, stored.etag)
         except (Changed, Missing):
             return False
-        await self._life.queues.put(event.queue, codec.encode_hint(codec.Hint(event.id)))
+        await self._life.queues.put(queue, codec.encode_hint(codec.Hint(event.id)))
         walk.hinted += 1
         return True
+
+
+def _queue_today(event: Event, snapshot: Snapshot) -> str:
+    """Where today's sinks look for it: nobody may be left who looks where its hint was put."""
+    event_type = snapshot.event_type(event.event_type)
+    queue = queue_of(event_type) if event_type is not None else keys.queue_of_sink_type(event.sink_type)
+    return event.queue if keys.main_of(event.queue) == queue else queue
 
 
 def _ending(event: Event, walk: _Walk, alert: FailureAlert | None) -> Changes | None:

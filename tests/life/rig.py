@@ -46,6 +46,14 @@ class LifeRig:
         await rows.write(seen, Edit(put=put), secrets.token_hex(8))
         self.hub.configuration.invalidate()
 
+    async def remove(self, kind: RowKind, name: str) -> None:
+        """Take a document away, whoever names it."""
+        seen = await self.hub.configuration.newest()
+        found = seen.get(kind, name)
+        assert found is not None
+        await ConfigurationRows(self.hub.storage.tables).write(seen, Edit(remove=[found]), secrets.token_hex(8))
+        self.hub.configuration.invalidate()
+
     async def event_type(
         self, name: str, *, on: Mapping[str, str] | None = None, action: Mapping[str, Any] | None = None, **fields: Any
     ) -> EventType:

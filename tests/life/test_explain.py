@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from hub.model.event import State
 from hub.model.sink import Sink
 from hub.rules.explanation import Effect, Explanation, Reason
 from hub.storage import keys
-from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
+from hub.storage.configuration import RowKind
 from hub.storage.embedded import open_embedded
 from hub.wire import Capabilities, Poll, Result, ResultState, Task
 from tests.contract.rig import ManualClock, unique
@@ -71,14 +70,6 @@ async def enrol(rig: LifeRig, *boxes: Box) -> None:
     await rig.configure(
         *(Sink(name=each.name, sink_type=each.sink_type, enrolled_at=rig.clock.now()) for each in boxes)
     )
-
-
-async def remove(rig: LifeRig, kind: RowKind, name: str) -> None:
-    seen = await rig.hub.configuration.newest()
-    entry = seen.get(kind, name)
-    assert isinstance(entry, Entry)
-    await ConfigurationRows(rig.hub.storage.tables).write(seen, Edit(remove=[entry]), secrets.token_hex(8))
-    rig.hub.configuration.invalidate()
 
 
 HINDRANCES = (
@@ -184,7 +175,7 @@ async def _set_up(rig: LifeRig, clock: ManualClock, scene: Scene) -> str:
         event_id = (await rig.fire("A", b'{"n": 1}')).id
         (task,) = await look(rig, Box(scene.pin() or SINK))
         await rig.hub.agents.result(scene.pin() or SINK, event_id, _error(task))
-    await remove(rig, RowKind.SINK, SINK)
+    await rig.remove(RowKind.SINK, SINK)
     clock.advance(300)  # those that are not noted again are seen no more
     await rig.event_type("A", **{**scene.limits, "enabled": True}, sink_type=OTHER)
     for _ in range(scene.others):
@@ -215,7 +206,7 @@ async def _last(rig: LifeRig, scene: Scene, retry: dict[str, Any]) -> None:
         "A", action={"parameters": parameters}, sink=scene.pin(), pause=pause(scene.pause), retry=retry, **scene.limits
     )
     if scene.gone is not None:
-        await remove(rig, scene.gone, "A" if scene.gone is RowKind.EVENT_TYPE else "do-A")
+        await rig.remove(scene.gone, "A" if scene.gone is RowKind.EVENT_TYPE else "do-A")
 
 
 def _error(task: Task) -> Result:
@@ -281,6 +272,7 @@ async def test_nobody_looks_into_the_queue_of_a_sink_that_no_event_type_names_an
     assert said.code is Reason.QUEUE_ABANDONED
     assert f"the sink {SINK}, which no event type names any more" in said.found.detail
     assert await look(rig, Box(SINK)) == ()
+    assert said.found.until == rig.clock.now() + timedelta(hours=1)
     await rig.event_type("B", sink=SINK)
     assert await code(rig, event_id) is Reason.MOVING
     assert await look(rig, Box(SINK)) == ()
@@ -290,7 +282,7 @@ async def test_nobody_looks_into_the_queue_of_a_sink_that_no_event_type_names_an
 async def test_nor_when_that_event_type_is_gone_so_that_not_even_its_end_comes(rig: LifeRig) -> None:
     await rig.event_type("A", sink=SINK)
     event_id = (await rig.fire("A")).id
-    await remove(rig, RowKind.EVENT_TYPE, "A")
+    await rig.remove(RowKind.EVENT_TYPE, "A")
     await note(rig, Box(SINK))
     said = (await rig.hub.explainer.explain(event_id)).explanation
     assert [each.code for each in said.conditions if each.found] == [

@@ -10,16 +10,17 @@ from datetime import timedelta
 import pytest
 
 from hub.life.terms import Terms
-from hub.model.event import State
+from hub.model.event import Code, State
 from hub.rules.partitions import Partition, partition_of
+from hub.storage.configuration import RowKind
 from hub.storage.counting import counting
 from hub.storage.embedded import open_embedded
-from hub.storage.keys import PAYLOADS
+from hub.storage.keys import PAYLOADS, queue_of_sink_type
 from hub.storage.partition_index import settled_hour
 from hub.storage.ports import Storage
 from hub.upkeep import reconcile, retention
 from tests.contract.rig import ManualClock
-from tests.life.rig import LifeRig, open_rig
+from tests.life.rig import SINK, SINK_TYPE, LifeRig, open_rig
 
 HOUR = 3600
 
@@ -94,6 +95,30 @@ def _slow_down(storage: Storage, clock: ManualClock, seconds: float) -> None:
         return await search(*arguments, **options)  # type: ignore[arg-type]
 
     storage.tables.search = slow  # type: ignore[method-assign, assignment]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_waits_where_nobody_looks_any_more_is_sent_where_today_s_sinks_look(
+    rig: LifeRig, clock: ManualClock, gone: bool
+) -> None:
+    """A sink looks into its own queue only while an EventType names it."""
+    await rig.event_type("A", sink=SINK)
+    (fired,) = await _fire(rig, 1)
+    await rig.event_type("A")
+    if gone:
+        await rig.remove(RowKind.EVENT_TYPE, "A")
+    clock.advance(HOUR - 1)
+    await rig.hub.upkeep._reconciler.step()
+    assert await rig.poll(seconds=0.2) == ()
+    clock.advance(1)
+    await rig.hub.upkeep._reconciler.step()
+    tasks = await rig.poll(seconds=0.5)
+    event = await rig.read(fired)
+    if gone:
+        assert (event.state, event.result_code) == (State.ERROR, Code.CONFIGURATION_MISSING)
+    else:
+        assert [task.event_id for task in tasks] == [fired]
+        assert event.queue == queue_of_sink_type(SINK_TYPE)
 
 
 async def test_what_waits_is_looked_at_without_being_read_whole(rig: LifeRig, clock: ManualClock) -> None:
