@@ -136,6 +136,14 @@ class Unavailable(NexomaticError):
     """Storage did not answer in time: what was asked may or may not have happened. Try again later."""
 
 
+class VaultUnavailable(Unavailable):
+    """The key vault did not answer in time, or asked for fewer calls. Try again later."""
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class BadSecret(Unavailable):
     """A secret that the configuration names is not there, or is not what it is used as: an admin must see to it."""
 

@@ -26,6 +26,7 @@ from hub.errors import (
     Unavailable,
     UnsupportedBody,
     Unverified,
+    VaultUnavailable,
 )
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -58,6 +59,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = {
     Conflict: Kind(409, "conflict", "Somebody else was first"),
     TooMany: Kind(429, "too-many", "Too many requests"),
     Paused: Kind(503, "paused", "Paused"),
+    VaultUnavailable: Kind(503, "unavailable", "The key vault does not answer"),
     Unavailable: Kind(503, "unavailable", "Storage does not answer"),
 }
 """Found by an error's class, or the nearest class above it."""
@@ -101,7 +103,7 @@ def _kind_of(error: BaseException) -> Kind:
 def _headers(error: BaseException, status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": error.challenge if isinstance(error, Unverified) else "Bearer"}
-    if isinstance(error, TooMany | Paused):
+    if isinstance(error, TooMany | Paused | VaultUnavailable) and error.retry_after_seconds is not None:
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if status == 503:
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}

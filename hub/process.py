@@ -18,8 +18,10 @@ from hub.clock import Clock, SystemClock
 from hub.errors import Unavailable
 from hub.evaluation import Evaluator
 from hub.life.terms import Terms
+from hub.model.secret import Keeper
 from hub.root_key import root_key
 from hub.rules.cadence import Fleet
+from hub.secrets.port import Values
 from hub.settings import IdentityAddress, Settings
 from hub.settings_table import Engine
 from hub.storage.ports import Storage
@@ -73,7 +75,8 @@ async def open_hub(environ: Mapping[str, str]) -> Hub:
         await storage.close()
         raise
     topic = topic_of(settings)
-    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS), topic)
+    vault = vault_of(settings, clock)
+    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS), topic, vault)
     opened.stats.start(secrets.token_hex(4))
     return opened
 
@@ -111,6 +114,18 @@ def topic_of(settings: Settings) -> Topic | None:
     from hub.announce.event_grid import EventGridTopic
 
     return EventGridTopic(settings.eventgrid_topic, settings.eventgrid_key, settings.public_url or UNNAMED_HUB)
+
+
+def vault_of(settings: Settings, clock: Clock) -> Mapping[Keeper, Values] | None:
+    """The key vault that keeps the values of secrets, if one does."""
+    if settings.key_vault is None:
+        return None
+    from hub.secrets.keyvault import keepers
+    from hub.secrets.vault import open_vault
+
+    logging.getLogger("azure").setLevel(logging.ERROR)  # the SDK says a line for each call
+    vault = open_vault(settings.key_vault, settings.key_vault_client_id, clock)
+    return keepers(vault, settings.key_vault_prefix, clock)
 
 
 async def open_storage(settings: Settings, clock: Clock) -> Storage:

@@ -56,6 +56,10 @@ class Settings:
     """None: it is in `root_key_file`."""
     root_key_file: Path
     previous_root_key: RootKey | None
+    key_vault: str | None
+    """None: the hub keeps the values of secrets itself."""
+    key_vault_prefix: str
+    key_vault_client_id: str | None
     front_end: FrontEnd | None
     """None: no header tells who calls."""
     receipt_days: int
@@ -91,6 +95,9 @@ class Settings:
             root_key=read["NEXOMATIC_ROOT_KEY"],
             root_key_file=read["NEXOMATIC_ROOT_KEY_FILE"] or read["NEXOMATIC_HOME"] / "root.key",
             previous_root_key=read["NEXOMATIC_PREVIOUS_ROOT_KEY"],
+            key_vault=read["NEXOMATIC_KEY_VAULT"],
+            key_vault_prefix=read["NEXOMATIC_KEY_VAULT_PREFIX"],
+            key_vault_client_id=read["NEXOMATIC_KEY_VAULT_CLIENT_ID"],
             front_end=read["NEXOMATIC_FRONT_END"],
             receipt_days=read["NEXOMATIC_RECEIPT_DAYS"],
             first_admin_token_sha256=read["NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256"],

@@ -88,6 +88,19 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _vault(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError("is the https address of a key vault, such as https://example.vault.azure.net")
+    return text.rstrip("/")
+
+
+def _vault_prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}", text):
+        raise ValueError("is 1 to 40 letters, digits and dashes, and begins with a letter or digit")
+    return text
+
+
 def _key(text: str) -> RootKey:
     try:
         secret = base64.b64decode(text, validate=True)
@@ -200,6 +213,29 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "The root key before this one: what it signed stays valid, what it encrypted stays readable. Remove it a week "
         "after a rotation.",
         secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_KEY_VAULT",
+        _vault,
+        None,
+        "an https address",
+        "The Key Vault that keeps the values of secrets, asked as a managed identity; see secrets.md for its rights. "
+        "Empty: the hub keeps them itself, encrypted.",
+    ),
+    Setting(
+        "NEXOMATIC_KEY_VAULT_PREFIX",
+        _vault_prefix,
+        "nexomatic-",
+        "1 to 40 letters, digits and dashes",
+        "What the names of secrets begin with in the vault. Nothing else there is touched or can be named: each hub "
+        "that shares a vault has a prefix of its own.",
+    ),
+    Setting(
+        "NEXOMATIC_KEY_VAULT_CLIENT_ID",
+        _text,
+        None,
+        "a client id",
+        "The user-assigned managed identity to ask the vault as; empty: the system-assigned one.",
     ),
     Setting(
         "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -46,6 +46,7 @@ from hub.limits.slots import Slots
 from hub.limits.source_rate import SourceRates
 from hub.limits.start_rate import StartRates
 from hub.limits.token_rows import TokenRows
+from hub.model.secret import Keeper
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.secret_text import new_secret
@@ -54,7 +55,9 @@ from hub.problems import status_of
 from hub.rules.cadence import Fleet
 from hub.rules.callers import FrontEnd
 from hub.secrets.cached import CachedSecrets
-from hub.secrets.embedded import EmbeddedSecrets, Registry
+from hub.secrets.embedded import EmbeddedValues
+from hub.secrets.port import Values
+from hub.secrets.registered import RegisteredSecrets, Registry
 from hub.secrets.sealing import Sealer
 from hub.secrets.tidying import SecretTidying
 from hub.signing import Purpose, RootKey, Signer
@@ -172,7 +175,7 @@ class _Wires:
 class _Keeping:
     """The keeper of secrets, its memory, and who tidies up after it."""
 
-    engine: EmbeddedSecrets
+    engine: RegisteredSecrets
     kept: CachedSecrets
     tidying: SecretTidying
 
@@ -195,8 +198,12 @@ def build(
     evaluator: Evaluation,
     randomness: Callable[[], int],
     topic: Topic | None = None,
+    vault: Mapping[Keeper, Values] | None = None,
 ) -> Hub:
-    """The hub over an opened storage, which tells a topic of every change if there is one. Asks for nothing yet."""
+    """The hub over an opened storage, which tells a topic of every change if there is one. Asks for nothing yet.
+
+    `vault` keeps the values of secrets in place of the storage.
+    """
     wires = _Wires()
     configuration = ConfigurationCopy(storage.tables, clock)
     news = _news(storage, clock, topic, wires.ended)
@@ -219,7 +226,7 @@ def build(
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
     write = ConfigurationWriter(storage.tables, configuration, randomness).write
     administration = _administration(options, clock, configuration, write, randomness)
-    keeping = _keeping(options, storage, clock, configuration, write, randomness)
+    keeping = _keeping(options, storage, clock, configuration, write, randomness, vault or {})
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     upkeep_rows = UpkeepRows(storage.tables)
     waits = wires.waits = Waits(context, options.max_held_polls, wires.polls_held)
@@ -324,11 +331,13 @@ def _keeping(
     configuration: ConfigurationCopy,
     write: Write,
     randomness: Callable[[], int],
+    vault: Mapping[Keeper, Values],
 ) -> _Keeping:
     rows = SecretRows(storage.tables)
     sealer = Sealer(options.root_key, options.previous_root_key, randomness)
     registry = Registry(configuration.configuration, configuration.news, configuration.newest, write, removal)
-    engine = EmbeddedSecrets(rows, sealer, registry, clock, randomness)
+    keepers = {Keeper.HUB: EmbeddedValues(rows, sealer, clock, randomness), **vault}
+    engine = RegisteredSecrets(keepers, Keeper.VAULT if vault else Keeper.HUB, registry, clock)
     tidying = SecretTidying(rows, sealer, configuration.newest, clock)
     return _Keeping(engine, CachedSecrets(engine, clock), tidying)
 

@@ -14,7 +14,7 @@ from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.views import Asked, Time, View
 from hub.configure.matching import Match, etag
 from hub.errors import NotAllowed
-from hub.model.secret import SecretInfo
+from hub.model.secret import Keeper, SecretInfo
 from hub.people.identity import Person
 
 router = APIRouter(route_class=GuardedRoute, tags=["secrets"])
@@ -23,8 +23,24 @@ router = APIRouter(route_class=GuardedRoute, tags=["secrets"])
 class PutSecret(Asked):
     """A secret's value, which is written and never read back, and what it is for."""
 
-    value: Annotated[str, Field(repr=False, json_schema_extra={"format": "password", "writeOnly": True})]
+    value: Annotated[str | None, Field(repr=False, json_schema_extra={"format": "password", "writeOnly": True})]
+    """null: somebody else puts it into the key vault, and the hub only reads it there."""
     description: Annotated[str, Field(max_length=500)] = ""
+
+
+class RestoreSecret(Asked):
+    """Which version is to stand again."""
+
+    version: Annotated[str, Field(max_length=100)]
+
+
+class VersionView(View):
+    """One value of a secret."""
+
+    version: str
+    changed_at: Time
+    changed_by: str
+    keeper: Keeper
 
 
 class SecretView(View):
@@ -36,6 +52,10 @@ class SecretView(View):
     """Another value has another version."""
     changed_at: Time
     changed_by: str
+    keeper: Keeper
+    """Who has the value: the hub, the key vault, or somebody else who puts it into the vault."""
+    previous: VersionView | None
+    """The version before, which can be restored."""
 
 
 class SecretList(View):
@@ -66,18 +86,31 @@ async def put_secret(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Create, or replace value and description: then If-Match says which version was read."""
-    caller = caller_of(request)
-    if not isinstance(caller, Person):
-        raise NotAllowed
     match = Match.of_headers(if_match, if_none_match)
-    saved = await desk.secrets.put(name, body.value, body.description, match, caller.name)
+    saved = await desk.secrets.put(name, body.value, body.description, match, _who(request))
     return _one(saved.info, 201 if saved.created else 200)
+
+
+@router.post("/api/secrets/{name}/restore", response_model=SecretView)
+async def restore_secret(
+    desk: Desk, request: Request, name: str, body: RestoreSecret, if_match: IfMatch = None
+) -> Response:
+    """Let the version before stand again. Restoring what stands already changes nothing"""
+    match = Match.of_headers(if_match, None)
+    return _one(await desk.secrets.restore(name, body.version, match, _who(request)))
 
 
 @router.delete("/api/secrets/{name}", status_code=204)
 async def delete_secret(desk: Desk, name: str, if_match: IfMatch = None) -> None:
     """Remove it. One that documents name stays: 409 with the list."""
     await desk.secrets.delete(name, Match.of_headers(if_match, None))
+
+
+def _who(request: Request) -> str:
+    caller = caller_of(request)
+    if not isinstance(caller, Person):
+        raise NotAllowed
+    return caller.name
 
 
 def _view(info: SecretInfo) -> SecretView:

@@ -26,12 +26,12 @@ class SecretBook:
         self._engine = engine
         self._kept = kept
 
-    async def put(self, name: str, value: str, description: str, match: Match, by: str) -> SavedSecret:
+    async def put(self, name: str, value: str | None, description: str, match: Match, by: str) -> SavedSecret:
         """Create, or replace value and description. Putting what is there already changes nothing.
 
-        Raises `Invalid` with its fields, `Changed`.
+        Raises `Invalid` with its fields, `Changed`, `Rejected`.
         """
-        standing = await self._standing(name, value, description)
+        standing = await self._standing(name, value, description) if value is not None else None
         if standing is not None and not match.absent:
             return SavedSecret(standing, created=False)  # perhaps the second try of a put whose answer was lost
         before: list[str | None] = []
@@ -42,6 +42,10 @@ class SecretBook:
 
         info = await self._kept.put(name, value, description, by=by, expect=expect)
         return SavedSecret(info, created=before == [None])
+
+    async def restore(self, name: str, version: str, match: Match, by: str) -> SecretInfo:
+        """Let the version before stand again. Raises `Missing`, `Changed`, `Rejected`."""
+        return await self._kept.restore(name, version, by=by, expect=match.check)
 
     async def get(self, name: str) -> SecretInfo:
         """What is known of it. Raises `Missing`."""

@@ -84,6 +84,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/secrets/{name}": Access.ADMIN,
     "PUT /api/secrets/{name}": Access.ADMIN,
     "DELETE /api/secrets/{name}": Access.ADMIN,
+    "POST /api/secrets/{name}/restore": Access.ADMIN,
     "GET /api/sinks": Access.VIEWER,
     "GET /api/sinks/{name}": Access.VIEWER,
     "DELETE /api/sinks/{name}": Access.ADMIN,

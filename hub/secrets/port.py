@@ -1,4 +1,4 @@
-"""What the hub asks of a keeper of secrets: the port that every engine carries.
+"""What the hub asks of its secrets, and what that asks of who keeps the values: the hub's own storage, a Key Vault.
 
 Values go in by `put`, come out by `get`, and are in nothing else: no listing, no log, no error. Who may be given a
 value is decided above (`hub/life/release.py` for sinks, `hub/people/roles.py` for people, who are given none).
@@ -6,7 +6,7 @@ value is decided above (`hub/life/release.py` for sinks, `hub/people/roles.py` f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -29,7 +29,7 @@ class Secret:
 
 
 class Unreadable(Missing):
-    """The value is there and cannot be read: it was encrypted under a root key that this hub does not have."""
+    """The value is there and cannot be read: encrypted under another root key, disabled in the vault."""
 
 
 Expect: TypeAlias = Callable[[str | None], None]
@@ -48,13 +48,19 @@ class Secrets(Protocol):
         ...
 
     async def put(
-        self, name: str, value: str, description: str = "", *, by: str = "", expect: Expect = whatever_is_there
+        self, name: str, value: str | None, description: str = "", *, by: str = "", expect: Expect = whatever_is_there
     ) -> SecretInfo:
-        """Write a new version, which stands from then on. `by` says who did.
+        """Write a new version, which stands from then on; the one before it is kept, and none older. `by` says who did.
 
-        Raises `Invalid` for a name or a value that cannot be (never repeating the value), and what `expect` raises.
-        After `Unavailable` the old or the new version stands, never anything else.
+        No value: the secret is one that somebody else puts into the vault; it is read there from then on.
+        Raises `Invalid` for a name or a value that cannot be (never repeating the value), `Rejected` for what is not
+        the hub's to write, and what `expect` raises. After `Unavailable` the old or the new version stands, never
+        anything else.
         """
+        ...
+
+    async def restore(self, name: str, version: str, *, by: str = "", expect: Expect = whatever_is_there) -> SecretInfo:
+        """Let the version before stand again; done already, nothing changes. Raises `Missing`, `Rejected`, as above."""
         ...
 
     async def delete(self, name: str, *, expect: Expect = whatever_is_there) -> None:
@@ -67,6 +73,29 @@ class Secrets(Protocol):
 
     async def list(self) -> list[SecretInfo]:
         """All secrets by name, without their values."""
+        ...
+
+
+class Values(Protocol):
+    """Keeps values by name and version. Every call may also raise `Unavailable`."""
+
+    async def add(self, name: str, value: str | None, *, new: bool) -> str:
+        """Keep one more value; its version. `new`: the hub knows no secret of this name.
+
+        Without a value: the version of the one that is there already. Raises `Invalid`, `Rejected`, `Missing`.
+        """
+        ...
+
+    async def read(self, name: str, version: str) -> Secret:
+        """Raises `Missing`, and its kind `Unreadable`."""
+        ...
+
+    async def retire(self, name: str, version: str) -> None:
+        """Nobody refers to this version any more. One that is not there is fine."""
+        ...
+
+    async def remove(self, name: str, versions: Sequence[str]) -> None:
+        """The secret is gone: so are its values. What is not there is fine."""
         ...
 
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from hub.clock import Clock
 from hub.errors import Changed, Missing
-from hub.model.secret import SecretInfo
-from hub.secrets.embedded import Read
+from hub.model.secret import Keeper, SecretInfo
 from hub.secrets.port import Unreadable
+from hub.secrets.registered import Read
 from hub.secrets.sealing import Sealer
 from hub.storage.configuration import Configuration, RowKind
 from hub.storage.secret_rows import SecretRows, ValueHead
@@ -50,7 +50,7 @@ class SecretTidying:
         for head in heads:
             if done >= MOST_A_STEP:
                 return done
-            if standing.get(head.name.casefold()) != head.version:
+            if head.version not in standing.get(head.name.casefold(), ()):
                 done += await self._forget(head, now)
             elif head.key_id != self._sealer.key_id:
                 done += await self._seal_anew(head)
@@ -77,7 +77,12 @@ class SecretTidying:
         return False
 
 
-def _standing(configuration: Configuration) -> dict[str, str]:
-    """The version that stands, by name."""
-    models = (entry.model for entry in configuration.of(RowKind.SECRET))
-    return {each.name.casefold(): each.version for each in models if isinstance(each, SecretInfo)}
+def _standing(configuration: Configuration) -> dict[str, set[str]]:
+    """The versions that stand in the hub's storage, and those before them, by name."""
+    found: dict[str, set[str]] = {}
+    for entry in configuration.of(RowKind.SECRET):
+        if isinstance(entry.model, SecretInfo):
+            versions = (entry.model.standing, entry.model.previous)
+            kept = {each.version for each in versions if each is not None and each.keeper is Keeper.HUB}
+            found[entry.model.name.casefold()] = kept
+    return found

@@ -38,7 +38,8 @@ class TestTheDocuments:
         made = await put(shell)
         assert made.status == 201
         document = made.json
-        assert set(document) == {"name", "description", "version", "changed_at", "changed_by"}
+        assert set(document) == {"name", "description", "version", "changed_at", "changed_by", "keeper", "previous"}
+        assert (document["keeper"], document["previous"]) == ("HUB", None)
         assert (document["name"], document["description"]) == ("api-token", "for tests")
         assert document["changed_by"] == "first-admin"
         assert made.headers["etag"] == f'"{document["version"]}"'
@@ -69,6 +70,26 @@ class TestTheDocuments:
         (await shell("PUT", "/api/secrets/api-token", body)).problem(412)
         changed = await shell("PUT", "/api/secrets/api-token", body, if_match=first.headers["etag"])
         assert (changed.status, changed.json["description"]) == (200, "other")
+
+    async def test_the_version_before_is_listed_and_can_be_restored(self, shell: Shell) -> None:
+        first = (await put(shell)).json
+        second = (await put(shell, value="other", if_match="*")).json
+        assert second["previous"] == {key: first[key] for key in ("version", "changed_at", "changed_by", "keeper")}
+        url, body = "/api/secrets/API-token/restore", {"version": first["version"]}
+        (await shell("POST", url, body, if_match='"x"')).problem(412)
+        assert "no such version" in (await shell("POST", url, {"version": "1"})).problem(409)["detail"]
+        (await shell("POST", url.replace("token", "other"), body)).problem(404)
+        assert set((await shell("POST", url, {})).errors()) == {"version"}
+        for _ in range(2):
+            restored = await shell("POST", url, body)
+            assert (restored.status, restored.json["version"]) == (200, first["version"])
+            assert restored.headers["etag"] == f'"{first["version"]}"'
+            assert restored.json["previous"]["version"] == second["version"]
+        assert (await shell.hub.secrets.get("api-token")).value == VALUE
+
+    async def test_without_a_key_vault_there_is_no_secret_without_a_value(self, shell: Shell) -> None:
+        body = {"value": None}
+        assert "knows no key vault" in (await shell("PUT", "/api/secrets/x", body)).problem(409)["detail"]
 
     async def test_what_is_deleted_is_gone(self, shell: Shell) -> None:
         await put(shell)
@@ -109,8 +130,14 @@ class TestTheDocuments:
         await shell.configure()
         viewer = (await shell.ok("POST", "/api/tokens", {"name": "v", "role": "VIEWER"}))["token"]
         for token in (viewer, await shell.enrol()):
-            for method, url in (("GET", ""), ("GET", "/api-token"), ("PUT", "/api-token"), ("DELETE", "/api-token")):
-                body = {"value": "other"} if method == "PUT" else None
+            for method, url in (
+                ("GET", ""),
+                ("GET", "/api-token"),
+                ("PUT", "/api-token"),
+                ("DELETE", "/api-token"),
+                ("POST", "/api-token/restore"),
+            ):
+                body = {"value": "other"} if method == "PUT" else {"version": "1"} if method == "POST" else None
                 reply = await shell(method, f"/api/secrets{url}", body, token=token, if_match="*")
                 reply.problem(403)
                 assert b"api-token" not in reply.body

@@ -9,7 +9,8 @@ import pytest
 
 from hub.errors import Changed, Missing, Unavailable
 from hub.model.secret import SecretInfo
-from hub.secrets.cached import MISSING_SECONDS, CachedSecrets
+from hub.secrets.cached import CachedSecrets
+from hub.secrets.memory import MISSING_SECONDS
 from hub.secrets.port import Expect, Secret, Secrets, Unreadable, whatever_is_there
 from tests.unit.configuring import BEGIN, StepClock
 
@@ -37,13 +38,19 @@ class Engine:
         return Secret(name, value, value)
 
     async def put(
-        self, name: str, value: str, description: str = "", *, by: str = "", expect: Expect = whatever_is_there
+        self, name: str, value: str | None, description: str = "", *, by: str = "", expect: Expect = whatever_is_there
     ) -> SecretInfo:
+        assert value is not None
         expect(self.values.get(name))
         self.values[name.casefold()] = value
         if self.error is not None:
             raise self.error
         return SecretInfo(name=name, description=description, version=value, changed_at=BEGIN, changed_by=by)
+
+    async def restore(self, name: str, version: str, *, by: str = "", expect: Expect = whatever_is_there) -> SecretInfo:
+        expect(self.values.get(name))
+        self.values[name.casefold()] = version
+        return SecretInfo(name=name, version=version, changed_at=BEGIN, changed_by=by)
 
     async def delete(self, name: str, *, expect: Expect = whatever_is_there) -> None:
         expect(self.values.get(name))

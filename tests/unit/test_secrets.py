@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -158,14 +159,15 @@ class TestWhenStorageFails:
     async def test_an_old_value_that_cannot_be_removed_hinders_nobody(
         self, storage: Storage, keeper: Keeper, clock: StepClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        await keeper.secrets.put("a", "oldest")
         await keeper.secrets.put("a", "old")
         failing(monkeypatch, storage.tables, "delete", after=False, error=Unavailable())
         await keeper.secrets.put("a", "new")
         failing(monkeypatch, storage.tables, "delete", after=False, error=Unavailable())
         await keeper.secrets.delete("a")
-        assert len(await keeper.rows.heads()) == 2
+        assert len(await keeper.rows.heads()) == 3
         clock.seconds += HOUR
-        assert await keeper.tidying.step() == 2
+        assert await keeper.tidying.step() == 3
         assert await keeper.rows.heads() == []
 
     async def test_a_value_that_is_gone_is_missing_and_can_be_put_again(self, keeper: Keeper) -> None:
@@ -221,6 +223,41 @@ class TestTidying:
         assert [await rotating.tidying.step() for _ in range(3)] == [MOST_A_STEP, 3, 0]
         new = keeper_over(storage.tables, clock, key=NEW_KEY)
         assert {(await new.secrets.get(f"s{number}")).value for number in range(MOST_A_STEP + 3)} == {VALUE}
+
+    async def test_a_process_that_dies_in_the_middle_of_a_step_leaves_the_rest_to_the_next(
+        self, storage: Storage, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = another(storage, clock)
+        for name in ("a", "b", "c"):
+            await old.secrets.put(name, f"old value of {name}")
+            await old.secrets.put(name, f"value of {name}")
+        writes = iter(range(6))
+        real = storage.tables.replace
+
+        async def dies(*arguments: Any) -> Any:
+            number = next(writes)
+            if number == 3:
+                await real(*arguments)  # it takes effect, and nobody hears of it
+            if number >= 3:
+                raise asyncio.CancelledError
+            return await real(*arguments)
+
+        monkeypatch.setattr(storage.tables, "replace", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await keeper_over(storage.tables, clock, key=NEW_KEY, previous=OLD_KEY).tidying.step()
+        monkeypatch.setattr(storage.tables, "replace", real)
+        half = {each.key_id for each in await old.rows.heads()}
+        assert half == {OLD_KEY.key_id, NEW_KEY.key_id}, "it died in the middle"
+        next_one = keeper_over(storage.tables, clock, key=NEW_KEY, previous=OLD_KEY)
+        assert {(await next_one.secrets.get(name)).value for name in "abc"} == {f"value of {name}" for name in "abc"}
+        assert await next_one.tidying.step() == 2, "what was done is not done again"
+        new = keeper_over(storage.tables, clock, key=NEW_KEY)
+        for name in "abc":
+            assert (await new.secrets.get(name)).value == f"value of {name}"
+            before = (await new.secrets.describe(name)).previous
+            assert before is not None
+            await new.secrets.restore(name, before.version)
+            assert (await new.secrets.get(name)).value == f"old value of {name}"
 
     async def test_what_was_replaced_meanwhile_is_left_alone(
         self, storage: Storage, clock: StepClock, monkeypatch: pytest.MonkeyPatch

@@ -165,3 +165,28 @@ class TestRootKey:
         settings = Settings.from_env({"NEXOMATIC_HOME": str(tmp_path), "NEXOMATIC_ROOT_KEY": KEY})
         assert root_key.root_key(settings).secret == bytes(range(32))
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://v.vault.azure.net",
+        "v.vault.azure.net",
+        "https://v.vault.azure.net/secrets/a",
+        "https://u@v.net",
+        "https://",
+    ],
+)
+def test_a_key_vault_is_asked_over_tls_and_by_its_own_address(address: str) -> None:
+    assert "the https address of a key vault" in problems(NEXOMATIC_KEY_VAULT=address)["NEXOMATIC_KEY_VAULT"]
+
+
+@pytest.mark.parametrize("prefix", ["-", "a_b", "a.", "ä", "x" * 41])
+def test_what_names_in_a_vault_begin_with_is_a_name_there(prefix: str) -> None:
+    assert "1 to 40 letters" in problems(NEXOMATIC_KEY_VAULT_PREFIX=prefix)["NEXOMATIC_KEY_VAULT_PREFIX"]
+
+
+def test_a_key_vault_has_a_prefix_unless_told_otherwise() -> None:
+    settings = Settings.from_env({"NEXOMATIC_KEY_VAULT": "https://v.vault.azure.net/"})
+    assert (settings.key_vault, settings.key_vault_prefix) == ("https://v.vault.azure.net", "nexomatic-")
+    assert Settings.from_env({}).key_vault is None
