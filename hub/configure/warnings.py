@@ -1,4 +1,4 @@
-"""What is taken but will hardly be meant: an EventType that no sink can run, a webhook that anybody may call. Pure.
+"""What is taken but will hardly be meant: an EventType that no sink can run or nobody fires, an open webhook. Pure.
 
 Warnings hinder nothing: a configuration may well be written before its sinks are enrolled.
 """
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hub.model.configuration import EventType, Kind, WebhookSource
+from hub.model.configuration import EventType, Kind, SourceKind, WebhookSource
 from hub.model.sink import Presence, Sink
 from hub.model.snapshot import Snapshot
 from hub.model.verification import NoVerification
+from hub.rules.alerts import is_reserved
 from hub.rules.routing import Lack, Needs, lacks, lists, needs_of, routing, takers
 from hub.rules.words import counted
 
@@ -26,6 +27,7 @@ class WarningCode(StrEnum):
     RUNTIME_MISSING = "RUNTIME_MISSING"
     MODULE_NOT_INSTALLED = "MODULE_NOT_INSTALLED"
     VERIFY_NONE = "VERIFY_NONE"
+    NEVER_FIRED = "NEVER_FIRED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def warnings(named: Named, snapshot: Snapshot, presences: Mapping[str, Presence]
     `presences`: by name as enrolled, of `sinks_asked_about`.
     """
     found = [_of_event_type(each, snapshot, presences, now) for each in _event_types(named, snapshot)]
+    found += [_of_alert(each) for each in _event_types(named, snapshot)]
     found += [_of_source(snapshot.source(name)) for kind, name in named if kind is Kind.SOURCE]
     return tuple(each for each in found if each is not None)
 
@@ -108,6 +111,13 @@ def _message(code: Lack, where: str, pinned: bool, needs: Needs | None, told: It
 
 def _certain(needs: Needs, told: Iterable[Presence]) -> bool:
     return all(lacks(each, needs) is not None for each in told)
+
+
+def _of_alert(event_type: EventType) -> Warned | None:
+    if not is_reserved(event_type.name) or SourceKind.HUB in event_type.sources:
+        return None
+    what = "sources leaves out HUB: the hub does not fire it"
+    return Warned(f"{Kind.EVENT_TYPE}/{event_type.name}", WarningCode.NEVER_FIRED, what)
 
 
 def _of_source(source: object) -> Warned | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,23 @@ def snapshot(
         event_types={"clean": EventType(name="CLEAN", sink_type=POOL, sink=pinned, action="do")},
         sources={"hook": source},
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "sources", "warned"),
+    [
+        ("HUB.FAILED", (SourceKind.MANUAL,), True),
+        ("hub.failed", (SourceKind.MANUAL, SourceKind.HUB), False),
+        ("CLEAN", (SourceKind.MANUAL,), False),
+    ],
+)
+def test_an_alert_that_the_hub_may_not_fire(name: str, sources: tuple[SourceKind, ...], warned: bool) -> None:
+    event_type = EventType(name=name, sink_type=POOL, action="do", sources=sources)
+    seen = snapshot([sink("a")])
+    seen = replace(seen, event_types={name.casefold(): event_type})
+    found = warnings([(Kind.EVENT_TYPE, name)], seen, {}, NOW)
+    said = "sources leaves out HUB: the hub does not fire it"
+    assert [(each.code, each.message) for each in found] == [(WarningCode.NEVER_FIRED, said)] * warned
 
 
 SHELL = {"runtime": Runtime.SHELL, "module": "other.sh"}
