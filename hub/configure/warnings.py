@@ -5,18 +5,18 @@ Warnings hinder nothing: a configuration may well be written before its sinks ar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from hub.model.configuration import EventType, Kind, SourceKind, WebhookSource
 from hub.model.sink import Presence, Sink
 from hub.model.snapshot import Snapshot
 from hub.model.verification import NoVerification
 from hub.rules.alerts import is_reserved
-from hub.rules.routing import Lack, Needs, lacks, lists, needs_of, routing, takers
-from hub.rules.words import counted
+from hub.rules.routing import Lack, Needs, doubt, lacks, lists, needs_of, routing, takers
 
 
 class WarningCode(StrEnum):
@@ -80,7 +80,7 @@ def _of_event_type(
     if code is None:
         return None
     where = f"the sink {event_type.sink}" if event_type.sink is not None else f"the type {event_type.sink_type}"
-    message = _message(code, where, event_type.sink is not None, needs, told)
+    message = _message(code, where, needs, told)
     return Warned(f"{Kind.EVENT_TYPE}/{event_type.name}", WarningCode(code), message)
 
 
@@ -94,23 +94,23 @@ def _lack(known: Lack | None, needs: Needs | None, told: list[Presence]) -> Lack
     return None if any(lists(each, needs) for each in able) else Lack.MODULE_NOT_INSTALLED
 
 
-def _message(code: Lack, where: str, pinned: bool, needs: Needs | None, told: Iterable[Presence]) -> str:
+def _message(code: Lack, where: str, needs: Needs | None, told: Sequence[Presence]) -> str:
     if code is Lack.NO_SINK_ENROLLED:
         return f"no sink of {where} is enrolled: its events wait until one is"
     if code is Lack.PINNED_SINK_GONE:
         return f"{where} is not enrolled: its events wait until it is"
     assert needs is not None
-    who = where if pinned else f"of {counted(len(list(told)), 'sink')} of {where} that have introduced themselves, none"
-    if code is Lack.RUNTIME_MISSING:
-        verb = "does not have" if pinned else "has"
-        return f"{who} {verb} the runtime {needs.runtime}: its events fail there"
-    verb = "does not list" if pinned else "lists"
-    rest = "" if _certain(needs, told) else ", unless it is installed with the interpreter"
-    return f"{who} {verb} the module {needs.module}: its events fail there{rest}"
+    has = f"the runtime {needs.runtime}" if code is Lack.RUNTIME_MISSING else f"the module {needs.module}"
+    verb, plural = _VERBS[code]
+    who = f"the sink {told[0].sink} does not {verb}"
+    if len(told) > 1:
+        who = f"none of the {len(told)} sinks of {where} that have introduced themselves {plural}"
+    if code is Lack.RUNTIME_MISSING or all(lacks(each, needs) for each in told):
+        return f"{who} {has}: its events fail there"
+    return f"{who} {has}: its events fail there, but {doubt(needs)}"
 
 
-def _certain(needs: Needs, told: Iterable[Presence]) -> bool:
-    return all(lacks(each, needs) is not None for each in told)
+_VERBS: Final = {Lack.RUNTIME_MISSING: ("have", "has"), Lack.MODULE_NOT_INSTALLED: ("list", "lists")}
 
 
 def _of_alert(event_type: EventType) -> Warned | None:

@@ -124,6 +124,13 @@ def lists(presence: Presence, needs: Needs) -> bool:
     return wanted.casefold() in {each.casefold() for each in presence.modules}
 
 
+def doubt(needs: Needs) -> str:
+    """How a sink may have a module nevertheless that it does not list and does not lack for certain."""
+    if needs.runtime is Runtime.PYTHON:
+        return "it may be installed with the interpreter"
+    return "it may be there without leave to be executed, which a script does not need"
+
+
 def _is_always_listed(needs: Needs) -> bool:
     """Whether a sink that does not list it cannot run it."""
     return needs.runtime is Runtime.EXEC or (needs.runtime is not Runtime.PYTHON and needs.module.endswith(_SCRIPTS))

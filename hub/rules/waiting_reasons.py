@@ -17,6 +17,8 @@ from hub.rules import reach
 from hub.rules.explanation import Effect, Facts, Found, Reason
 from hub.rules.hints import due_at, hint_after
 from hub.rules.lifecycle import MAX_DEPTH
+from hub.rules.resolving import Plan
+from hub.rules.routing import Needs, doubt
 from hub.rules.waiting import in_force, overdue, queue_ends, too_deep
 from hub.rules.words import counted, moment
 
@@ -240,7 +242,7 @@ def _runtime_missing(facts: Facts) -> Found | None:
     plan, found = facts.plan, reach.today(facts)
     if plan is None or not found.told or found.with_runtime:
         return None
-    detail = f"None of {counted(found.told, 'sink')} of {_whose(facts)} has the runtime {plan.run.runtime}."
+    detail = f"No sink of {_whose(facts)} has the runtime {plan.run.runtime}, of {found.told} that were asked."
     change = f"Install it on one of them, or another runtime for the action {plan.run.action}."
     return Found(Effect.FAILS, f"{detail} The event will fail there.", change, {"sinks": found.told, "having_it": 0})
 
@@ -250,13 +252,17 @@ def _module_missing(facts: Facts) -> Found | None:
     if plan is None or not found.with_runtime or found.listing:
         return None
     certain = not found.may_have
-    detail = f"None of {counted(found.told, 'sink')} of {_whose(facts)} lists the module {plan.run.module}."
+    detail = f"No sink of {_whose(facts)} lists the module {plan.run.module}, of {found.told} that were asked."
     more = (
         "The event will fail there." if certain else "It may be installed with the interpreter; else the event fails."
     )
     change = f"Put it into the module folder of one of them, or correct the action {plan.run.action}."
     effect = Effect.FAILS if certain else Effect.MAY_FAIL
     return Found(effect, f"{detail} {more}", change, {"sinks": found.told, "listing_it": 0})
+
+
+def _doubt(plan: Plan) -> str:
+    return doubt(Needs(plan.run.runtime, plan.run.module))
 
 
 def _secret_missing(facts: Facts) -> Found | None:
