@@ -52,6 +52,7 @@ from hub.people.identity import Identity
 from hub.people.secret_text import new_secret
 from hub.people.tokens import Tokens
 from hub.problems import status_of
+from hub.rules import ids
 from hub.rules.cadence import Fleet
 from hub.rules.callers import FrontEnd
 from hub.secrets.cached import CachedSecrets
@@ -227,6 +228,9 @@ def build(
     write = ConfigurationWriter(storage.tables, configuration, randomness).write
     administration = _administration(options, clock, configuration, write, randomness)
     keeping = _keeping(options, storage, clock, configuration, write, randomness, vault or {})
+    sources = build_sources(
+        context, creator, configuration, keeping.kept, storage.tables, limits, _surroundings(options)
+    )
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     upkeep_rows = UpkeepRows(storage.tables)
     waits = wires.waits = Waits(context, options.max_held_polls, wires.polls_held)
@@ -259,11 +263,10 @@ def build(
             stats,
             keeping.tidying,
             _sweep(options, storage, clock, randomness),
+            sources.schedules,
         ),
         stats=stats,
-        sources=build_sources(
-            context, creator, configuration, keeping.kept, storage.tables, limits, _surroundings(options)
-        ),
+        sources=sources,
         waits=waits,
         resources=administration.resources,
         sinks=administration.sinks,
@@ -300,6 +303,7 @@ def _context(
         clock=clock,
         terms=options.terms,
         configuration=configuration.current,
+        newest=configuration.newest_snapshot,
         evaluator=evaluator,
         news=news,
         randomness=randomness,
@@ -355,7 +359,15 @@ def _administration(
         return (await configuration.news()).credentials
 
     return _Administration(
-        resources=Resources(newest, write, clock, new_secret, front_end=options.front_end is not None),
+        resources=Resources(
+            newest,
+            write,
+            clock,
+            new_secret,
+            lambda at: ids.new(at, randomness(), options.terms.shards),
+            front_end=options.front_end is not None,
+            max_payload=options.terms.max_payload,
+        ),
         sinks=Sinks(newest, write),
         identity=Identity(configuration.credentials, news, clock, options.first_admin_token_sha256),
         tokens=Tokens(newest, write, clock, new_secret),

@@ -62,7 +62,7 @@ WARNINGS: Final = "warnings"
 PAUSING: Final = {
     Kind.SINK_TYPE: "Start nothing new on sinks of this type, until it is resumed or a time",
     Kind.EVENT_TYPE: "Start nothing new of this event type, until it is resumed or a time",
-    Kind.SOURCE: "Refuse what comes to this source with 503, until it is resumed or a time",
+    Kind.SOURCE: "Refuse what comes to this source with 503 (a schedule: fire nothing), until it is resumed or a time",
 }
 Document = Annotated[JsonValue, Body()]
 IfMatch = Annotated[str | None, Header(description="The ETag of the version that was read, or *")]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from hub.configure.schedule_checks import check_schedule
 from hub.configure.webhook_checks import check_webhook
 from hub.errors import FieldError, Invalid
 from hub.model.configuration import (
@@ -87,7 +88,7 @@ def _source(document: Source, front_end: bool) -> Iterator[FieldError]:
             if document.filter is not None:
                 yield from _expression("filter", document.filter)
         case ScheduleSource():
-            yield FieldError("kind", f"{_LATER}; WEBHOOK and EVENTGRID are allowed")
+            yield from check_schedule(document)
 
 
 def _pause(pause: Pause | None) -> Iterator[FieldError]:

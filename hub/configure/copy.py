@@ -60,6 +60,10 @@ class ConfigurationCopy:
         """Everything as it stands now, without waiting: for writers, who must see what they change."""
         return await self._read_since(self._clock.monotonic())
 
+    async def newest_snapshot(self) -> Snapshot:
+        """What runs as it stands now: asked where what was taken back a moment ago must not run."""
+        return (await self.newest()).snapshot
+
     def invalidate(self) -> None:
         """This process has changed the configuration: whoever asks next sees that."""
         self._invalidated += 1

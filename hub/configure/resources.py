@@ -19,8 +19,10 @@ from hub.configure.deciding import consistent, removal
 from hub.configure.documents import merge_patch, named, parse, parse_all
 from hub.configure.matching import Match
 from hub.configure.references import missing_secrets
+from hub.configure.schedule_checks import check_payload
 from hub.errors import FieldError, Invalid, NotFound, Rejected
-from hub.model.configuration import Kind, Pause, SourceKind
+from hub.model.configuration import Kind, Pause, ScheduleSource, SourceKind
+from hub.rules.standing import standing_after
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
 
 KEY_OVERLAP: Final = timedelta(hours=24)
@@ -40,17 +42,28 @@ class Resources:
     """Configures. Every write sees the newest state, and is refused if what it leads to would not hold together.
 
     `new_key` draws a webhook's key: 256 bits that nobody can guess, as text for an address. `front_end`: a setting
-    names who tells the hub its callers' addresses, so that sources may list networks.
+    names who tells the hub its callers' addresses, so that sources may list networks. `new_definition` draws the name
+    of a schedule's definition, an event id of that moment. `max_payload`: bytes that an event's payload may have.
     """
 
     def __init__(
-        self, newest: Newest, write: Write, clock: Clock, new_key: Callable[[], str], *, front_end: bool = False
+        self,
+        newest: Newest,
+        write: Write,
+        clock: Clock,
+        new_key: Callable[[], str],
+        new_definition: Callable[[datetime], str],
+        *,
+        front_end: bool = False,
+        max_payload: int = 4 * 1024 * 1024,
     ) -> None:
         self._newest = newest
         self._write = write
         self._clock = clock
         self._new_key = new_key
+        self._new_definition = new_definition
         self._front_end = front_end
+        self._max_payload = max_payload
 
     async def get(self, kind: Kind, name: str) -> Entry:
         """One document. Raises `NotFound`."""
@@ -90,7 +103,7 @@ class Resources:
         saved: list[Saved] = []
 
         def decide(seen: Configuration) -> Edit:
-            saved[:] = [_saved(seen, *each) for each in wanted]
+            saved[:] = [self._saved(seen, *each) for each in wanted]
             edit = Edit(put=[each.entry for each in saved if not each.entry.etag])
             return consistent(seen, edit, secrets_later=secrets_later, front_end=self._front_end)
 
@@ -123,7 +136,7 @@ class Resources:
                 paused[:] = [entry]
                 return Edit()
             model = entry.model.model_copy(update={"pause": pause})
-            paused[:] = [replace(entry, model=model, etag="")]
+            paused[:] = [self._standing(replace(entry, model=model, etag=""), entry)]
             return consistent(seen, Edit(put=paused))
 
         version = await self._write(decide)
@@ -149,7 +162,7 @@ class Resources:
         saved: list[Saved] = []
 
         def decide(seen: Configuration) -> Edit:
-            saved[:] = [_saved(seen, kind, wanted(seen), key)]
+            saved[:] = [self._saved(seen, kind, wanted(seen), key)]
             entry = saved[0].entry
             if entry.etag and not match.absent:
                 return Edit()  # it says so already: perhaps this is the second try of a put whose answer was lost
@@ -160,25 +173,35 @@ class Resources:
         version = await self._write(decide)
         return _stamped(saved[0], version)
 
+    def _saved(self, seen: Configuration, kind: Kind, model: Any, new_key: str) -> Saved:
+        """The entry to write; or the one that is there, with its ETag, if it says the same."""
+        before = seen.get(RowKind(kind), model.name)
+        if before is not None and before.model == model:
+            return Saved(before, created=False)
+        entry = Entry(RowKind(kind), model.name, model)
+        if kind is Kind.SOURCE and model.kind is SourceKind.WEBHOOK:
+            entry = replace(entry, key=new_key)
+            if before is not None and before.key:
+                entry = replace(entry, key=before.key, old_key=before.old_key, old_key_until=before.old_key_until)
+        return Saved(self._standing(entry, before), created=before is None)
+
+    def _standing(self, entry: Entry, before: Entry | None) -> Entry:
+        """The entry with how it stands once it is written, if it is a schedule."""
+        if not isinstance(entry.model, ScheduleSource):
+            return entry
+        check_payload(entry.model, self._max_payload)
+        stood = None
+        if before is not None and isinstance(before.model, ScheduleSource) and before.standing is not None:
+            stood = (before.model, before.standing)
+        now = self._clock.now()
+        return replace(entry, standing=standing_after(stood, entry.model, now, lambda: self._new_definition(now)))
+
 
 def _existing(seen: Configuration, kind: Kind, name: str) -> Entry:
     entry = seen.get(RowKind(kind), name)
     if entry is None:
         raise NotFound(f"there is no {kind}/{name}")
     return entry
-
-
-def _saved(seen: Configuration, kind: Kind, model: Any, new_key: str) -> Saved:
-    """The entry to write; or the one that is there, with its ETag, if it says the same."""
-    before = seen.get(RowKind(kind), model.name)
-    if before is not None and before.model == model:
-        return Saved(before, created=False)
-    entry = Entry(RowKind(kind), model.name, model)
-    if kind is Kind.SOURCE and model.kind is SourceKind.WEBHOOK:
-        entry = replace(entry, key=new_key)
-        if before is not None and before.key:
-            entry = replace(entry, key=before.key, old_key=before.old_key, old_key_until=before.old_key_until)
-    return Saved(entry, created=before is None)
 
 
 def _check_end(until: datetime, now: datetime) -> None:

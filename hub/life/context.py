@@ -31,6 +31,9 @@ class LifeContext:
     clock: Clock
     terms: Terms
     configuration: Callable[[], Awaitable[Snapshot]]
+    """At most 5 s old."""
+    newest: Callable[[], Awaitable[Snapshot]]
+    """As it stands now, for one read: asked where what was taken back a moment ago must not run."""
     evaluator: Evaluation
     news: News
     randomness: Callable[[], int]

@@ -9,6 +9,8 @@ from datetime import datetime
 from hub.concurrency import together
 from hub.errors import Exists, Unavailable
 from hub.life.context import LifeContext
+from hub.life.punctual import early_seconds
+from hub.limits.overflow import queue_of
 from hub.model.configuration import EventType, SourceKind
 from hub.model.event import Event
 from hub.rules import ids, partitions
@@ -30,6 +32,11 @@ class NewEvent:
     id: str | None = None
     """Given when the same event could be produced twice: derived from what is stored. Else a fresh one is drawn."""
     not_before: datetime | None = None
+    on_time: bool = False
+    """It must run at `not_before` and no second later: it is no flood, however many come with it."""
+    schedule: str | None = None
+    """The definition of the schedule that makes it."""
+    previous: str | None = None
     parent_id: str | None = None
     root_id: str | None = None
     depth: int = 0
@@ -89,7 +96,7 @@ class Creator:
                 inserted = await self._store(event)
         except TimeoutError as error:
             raise Unavailable from error
-        if event.not_before is None:
+        if self._hidden_seconds(event) == 0:
             self._life.wake(event.queue)
         return Created(event, inserted)
 
@@ -103,7 +110,7 @@ class Creator:
             id=event_id,
             event_type=new.event_type.name,
             sink_type=new.event_type.sink_type,
-            queue=self._life.route(new.event_type),
+            queue=queue_of(new.event_type) if new.on_time else self._life.route(new.event_type),
             source_kind=new.source_kind,
             source=new.source,
             payload=payload,
@@ -119,6 +126,8 @@ class Creator:
             receipt_of=carried.source if carried else None,
             receipt_body=body,
             replay_of=new.replay_of,
+            schedule=new.schedule,
+            previous=new.previous,
             rerun_of=new.rerun_of,
             recorded=new.recorded,
             silent=new.silent or is_reserved(new.event_type.name),
@@ -142,8 +151,10 @@ class Creator:
         return True
 
     async def _put_hint(self, event: Event) -> None:
-        hidden = 0.0
-        if event.not_before is not None:
-            hidden = max(0.0, (event.not_before - self._life.clock.now()).total_seconds())
         body = codec.encode_hint(codec.Hint(event.id))
-        await self._life.queues.put(event.queue, body, hidden_seconds=hidden)
+        await self._life.queues.put(event.queue, body, hidden_seconds=self._hidden_seconds(event))
+
+    def _hidden_seconds(self, event: Event) -> float:
+        if event.not_before is None:
+            return 0.0
+        return max(0.0, (event.not_before - self._life.clock.now()).total_seconds() - early_seconds(event))

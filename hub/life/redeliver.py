@@ -15,12 +15,16 @@ from hub.errors import Changed, Missing, StaleReceipt
 from hub.life.claim import Claimer, LostRace
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
+from hub.life.overlap import Overlapped, check_overlap
 from hub.life.permits import Later
+from hub.life.punctual import due_now
 from hub.limits.overflow import queue_of
 from hub.model.event import Code, Event, State
+from hub.model.snapshot import Snapshot
 from hub.rules import lifecycle
 from hub.rules.lifecycle import Changes
 from hub.rules.resolving import Unresolvable, edges_unclaimed, plan
+from hub.rules.standing import void
 from hub.rules.waiting import overdue, paused, too_deep
 from hub.storage import codec, keys
 from hub.storage.codec import Hint, UnknownFormat
@@ -102,16 +106,18 @@ class Redelivery:
         return None
 
     async def _take(self, delivery: Delivery, stored: Stored, unwritten: Changes) -> Task | None:
-        event, now = stored.event, self._life.now()
-        snapshot = await self._life.configuration()
+        event = stored.event
+        await due_now(self._life, event)
+        now, snapshot = self._life.now(), await self._standing(event)
+        if (why := void(event, snapshot)) is not None:
+            raise why
         if (too_many := too_deep(event)) is not None:
             raise Unresolvable(Code.CHAIN_TOO_DEEP, too_many)
         if overdue(event, snapshot, now):
             raise Unresolvable(Code.QUEUE_TIMEOUT, "it waited longer than its queue time-out")
-        if event.not_before is not None and event.not_before > now:
-            raise Later((event.not_before - now).total_seconds())
         if paused(event, snapshot, now):
             raise Later(self._life.terms.no_slot_seconds)
+        await check_overlap(self._life, event, snapshot)
         todo = plan(event, snapshot, self._life.terms.lease_seconds)
         if queue_of(todo.event_type) != keys.main_of(delivery.queue):
             await self._reroute(delivery, stored, {**unwritten, "queue": self._life.route(todo.event_type)})
@@ -121,10 +127,17 @@ class Redelivery:
         self._life.news.event_moved(event, unwritten)
         return task
 
+    async def _standing(self, event: Event) -> Snapshot:
+        """Today's configuration. What a schedule made ahead is not to run if that was changed a second ago."""
+        made_ahead = event.schedule is not None and not event.attempt
+        return await (self._life.newest() if made_ahead else self._life.configuration())
+
     async def _reject(self, delivery: Delivery, stored: Stored, why: Unresolvable, unwritten: Changes) -> None:
         snapshot, now = await self._life.configuration(), self._life.now()
         edges, alert = edges_unclaimed(stored.event, snapshot), self._debts.alert(stored.event, now, snapshot)
         changes = lifecycle.reject(stored.event, edges, why.code, str(why), now, alert)
+        if isinstance(why, Overlapped):
+            changes["previous"] = why.blocker  # the next tick looks there at once
         await self._end(delivery, stored, {**unwritten, **changes})
 
     async def _end(self, delivery: Delivery, stored: Stored, changes: Changes) -> None:

@@ -59,21 +59,22 @@ class OnLost(StrEnum):
 
 
 class CatchUp(StrEnum):
-    """What becomes of ticks that came while no hub ran, or the schedule was paused."""
+    """What becomes of ticks that were missed because no hub ran. Those in a pause of the schedule are never fired."""
 
     NONE = "none"
     LAST = "last"
-    """The newest of them."""
+    """The newest of them is fired."""
     ALL = "all"
 
 
 class Overlap(StrEnum):
-    """What becomes of a tick while the event of an earlier one is not final."""
+    """What becomes of a tick at whose time the event of an earlier one is not final."""
 
     ALLOW = "allow"
     SKIP = "skip"
+    """Its event ends as OVERLAPPED without having run."""
     QUEUE = "queue"
-    """It waits until that one is final; of several that wait, the newest is kept."""
+    """It waits until that one is final. Several run one after the other, in order."""
 
 
 class _Document(BaseModel):
@@ -189,8 +190,8 @@ class ScheduleSource(_Document):
     """An IANA name: the wall clock that `cron` is read on."""
     payload: JsonValue = Field(default_factory=dict)
     catch_up: CatchUp = CatchUp.LAST
-    catch_up_window_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
-    """Ticks that are later than this are never fired."""
+    catch_up_window_seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600
+    """Missed ticks that are later than this are never fired."""
     overlap: Overlap = Overlap.ALLOW
     jitter_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     """All its ticks are late by one and the same part of this, so that a hundred schedules at midnight spread out."""

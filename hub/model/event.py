@@ -60,6 +60,12 @@ class Code(StrEnum):
     SECRET_UNAVAILABLE = "SECRET_UNAVAILABLE"  # noqa: S105 - a code, not a secret
     PAYLOAD_MISSING = "PAYLOAD_MISSING"
     CHAIN_TOO_DEEP = "CHAIN_TOO_DEEP"
+    SCHEDULE_CHANGED = "SCHEDULE_CHANGED"
+    """Its schedule was changed, disabled or deleted before it ran."""
+    SCHEDULE_PAUSED = "SCHEDULE_PAUSED"
+    """Its schedule was paused at its time."""
+    OVERLAPPED = "OVERLAPPED"
+    """The event of an earlier tick of its schedule had not ended at its time."""
 
 
 class _Frozen(BaseModel):
@@ -194,6 +200,10 @@ class Event(_Frozen):
     """The receipt that an admin replayed."""
     unannounced: bool = False
     """It is final, and the topic that listens has not been told so yet."""
+    schedule: str | None = None
+    """The definition of the schedule that made it: it runs only while that stands (`model/standing.py`)."""
+    previous: str | None = None
+    """The event of this type that its schedule fired before."""
     rerun_of: str | None = None
     """The event that an admin had run again as this one."""
     recorded: bytes | None = None

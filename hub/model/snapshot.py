@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hub.model.configuration import Action, EventType, RetryPolicy, SinkType, Source
 from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
+from hub.model.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Snapshot:
     sources: Mapping[str, Source] = field(default_factory=dict)
     sinks: Mapping[str, Sink] = field(default_factory=dict)
     secrets: Mapping[str, SecretInfo] = field(default_factory=dict)
+    schedules: Mapping[str, Standing] = field(default_factory=dict)
+    """How each source that is a schedule stands."""
 
     def sink_type(self, name: str) -> SinkType | None:
         return self.sink_types.get(name.casefold())
@@ -33,6 +36,9 @@ class Snapshot:
 
     def source(self, name: str) -> Source | None:
         return self.sources.get(name.casefold())
+
+    def standing(self, source: str) -> Standing | None:
+        return self.schedules.get(source.casefold())
 
     def sink(self, name: str) -> Sink | None:
         return self.sinks.get(name.casefold())

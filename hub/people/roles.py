@@ -77,6 +77,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /api/sources/{name}/pause": Access.ADMIN,
     "POST /api/sources/{name}/resume": Access.ADMIN,
     "POST /api/sources/{name}/rotate-key": Access.ADMIN,
+    "GET /api/sources/{name}/preview": Access.VIEWER,
     "GET /api/sources/{name}/receipts": Access.VIEWER,
     "GET /api/sources/{name}/receipts/{id}": Access.VIEWER,
     "POST /api/sources/{name}/receipts/{id}/replay": Access.ADMIN,

@@ -37,6 +37,8 @@ counts it exactly, without anybody counting.
 KEPT_ATTEMPTS = 50
 """How many attempts a row keeps, the newest."""
 ATTEMPT_MESSAGE_CHARS = 500
+NOT_FIRED = frozenset({Code.SCHEDULE_CHANGED, Code.SCHEDULE_PAUSED, Code.OVERLAPPED})
+"""Ends of events that a schedule made ahead of their time, or made in vain: nothing follows them, no handler either."""
 
 
 class Move(Enum):
@@ -106,6 +108,7 @@ class Changes(TypedDict, total=False):
     follow_on_skipped: str | None
     alert: str | None
     reruns: str | None
+    previous: str | None
     queue: str
     hints: int
     watched_until: datetime | None
@@ -305,7 +308,9 @@ def cancel(event: Event, edges: Edges, at: datetime, message: str) -> Changes:
 def reject(
     event: Event, edges: Edges, code: Code, message: str, at: datetime, alert: FailureAlert | None = None
 ) -> Changes:
-    """QUEUED -> ERROR: it will never run (its queue time-out, or what it needs is not there)."""
+    """QUEUED -> ERROR: it will never run (its queue time-out, what it needs is not there, its schedule was changed)."""
+    if code in NOT_FIRED:
+        edges, alert = Edges(), None
     return {
         "state": Move.REJECT.check(event.state, State.ERROR),
         **_final(event, edges, State.ERROR, code, message, at, alert),

@@ -51,7 +51,7 @@ def queue_ends(event: Waiting, snapshot: Snapshot) -> datetime | None:
     event_type = snapshot.event_type(event.event_type)
     if event.attempt or event_type is None or event_type.queue_timeout_seconds is None:
         return None
-    return (event.not_before or event.created_at) + timedelta(seconds=event_type.queue_timeout_seconds)
+    return _due(event) + timedelta(seconds=event_type.queue_timeout_seconds)
 
 
 def may_need_help(event: Waiting, snapshot: Snapshot, now: datetime, expired_before: datetime | None) -> bool:
@@ -71,7 +71,12 @@ def may_need_help(event: Waiting, snapshot: Snapshot, now: datetime, expired_bef
     if event.depth > MAX_DEPTH or overdue(event, snapshot, now):
         return True
     # The end of an attempt may put it off further, which only the whole row tells.
-    return now >= hint_after(event.hints, event.not_before or event.created_at)
+    return now >= hint_after(event.hints, _due(event))
+
+
+def _due(event: Waiting) -> datetime:
+    """When it should have been met. What a schedule catches up is made after its time."""
+    return event.created_at if event.not_before is None else max(event.not_before, event.created_at)
 
 
 def too_deep(event: Event) -> str | None:

@@ -1,4 +1,4 @@
-"""Puts together what takes webhook requests and Event Grid's events, and shows their receipts: one per process."""
+"""Puts together what takes webhook requests and Event Grid's events, with their receipts, and what fires schedules."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from hub.sources.receipt_list import ReceiptList
 from hub.sources.receipts import Receipts
 from hub.sources.refusal_limit import RefusalLimit
 from hub.sources.replay import Replays
+from hub.sources.schedules import Schedules
 from hub.sources.status import Statuses
 from hub.sources.webhook import Stages, Webhooks
 from hub.storage.delivery_rows import DeliveryRows
 from hub.storage.event_receipts import EventReceipts
 from hub.storage.ports import Tables
 from hub.storage.receipt_rows import ReceiptRows
+from hub.storage.schedule_rows import ScheduleRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The use cases of webhooks and of Event Grid."""
+    """The use cases of webhooks, of Event Grid and of schedules."""
 
     webhooks: Webhooks
     event_grid: EventGrid
@@ -50,6 +52,7 @@ class Sources:
     receipts: Receipts
     receipt_list: ReceiptList
     replays: Replays
+    schedules: Schedules
 
 
 def build_sources(
@@ -75,4 +78,5 @@ def build_sources(
         receipts=receipts,
         receipt_list=receipt_list,
         replays=Replays(context, configuration.current, receipt_list, firing),
+        schedules=Schedules(context, creator, ScheduleRows(tables)),
     )

@@ -54,6 +54,8 @@ _TEXT = (
     "receipt_id",
     "receipt_of",
     "replay_of",
+    "schedule",
+    "previous",
     "rerun_of",
     "reruns",
 )

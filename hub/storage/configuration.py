@@ -23,6 +23,7 @@ from hub.model.people import Enrolment, Token
 from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
+from hub.model.standing import Standing
 from hub.storage import codec
 from hub.storage.keys import CONFIGURATION
 from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Tables, Value, Values
@@ -78,6 +79,8 @@ class Entry:
     """A webhook's key, in clear: it is an address."""
     old_key: str = field(default="", repr=False)
     old_key_until: datetime | None = None
+    standing: Standing | None = None
+    """Of a schedule."""
     revision: str = ""
     etag: str = ""
 
@@ -252,6 +255,7 @@ def _configuration(at: Version, entries: Iterable[Entry]) -> Configuration:
         sources=by_kind[RowKind.SOURCE],
         sinks=by_kind[RowKind.SINK],
         secrets=by_kind[RowKind.SECRET],
+        schedules={entry.name.casefold(): entry.standing for entry in by_key.values() if entry.standing is not None},
     )
     return Configuration(at, by_key, snapshot, _credentials(by_key.values()))
 
@@ -291,6 +295,7 @@ def _entry(row: Row, known: Mapping[str, Entry]) -> Entry:
         kind=kind,
         name=str(row.values["name"]),
         model=_MODELS[kind].validate_json(row.values["document"]),  # type: ignore[arg-type]  # bytes, as written below
+        standing=_standing_of(row.values),
         revision=str(row.values["revision"]),
         etag=row.etag,
         **secrets,
@@ -315,4 +320,22 @@ def _values(entry: Entry, version: str) -> dict[str, Value]:
             values[name] = getattr(entry, name)
     if entry.old_key_until is not None:
         values["old_key_until"] = codec.text_of_time(entry.old_key_until)
+    if entry.standing is not None:
+        values |= _standing_columns(entry.standing)
     return values
+
+
+def _standing_columns(standing: Standing) -> dict[str, Value]:
+    paused = {"paused_at": codec.text_of_time(standing.paused_at)} if standing.paused_at is not None else {}
+    return {"definition": standing.definition, "since": codec.text_of_time(standing.since), **paused}
+
+
+def _standing_of(values: Values) -> Standing | None:
+    if "definition" not in values:
+        return None
+    paused = values.get("paused_at")
+    return Standing(
+        str(values["definition"]),
+        codec.time_of_text(str(values["since"])),
+        codec.time_of_text(str(paused)) if paused else None,
+    )

@@ -37,6 +37,8 @@ _OPEN_COLUMNS: Final = (
     "lease_until",
     "hints",
     codec.SILENT,
+    "source",
+    "schedule",
 )
 _OLD_COLUMNS: Final = (
     "format",
@@ -63,6 +65,8 @@ class OpenEvent:
     lease_until: datetime | None
     hints: int
     silent: bool
+    source: str | None
+    schedule: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,8 @@ def _open(values: Values) -> OpenEvent:
         lease_until=_time(values, "lease_until"),
         hints=_number(values, "hints"),
         silent=values.get(codec.SILENT) is True,
+        source=str(values.get("source", "")) or None,
+        schedule=str(values.get("schedule", "")) or None,
     )
 
 

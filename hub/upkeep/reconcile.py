@@ -23,9 +23,10 @@ from hub.model.snapshot import Snapshot
 from hub.rules import ids, lifecycle, partitions
 from hub.rules.alerts import FailureAlert
 from hub.rules.hints import fresh_hint_due
-from hub.rules.lifecycle import Changes
+from hub.rules.lifecycle import Changes, Edges
 from hub.rules.partitions import Partition
 from hub.rules.resolving import edges_unclaimed
+from hub.rules.standing import void
 from hub.rules.waiting import may_need_help, overdue, too_deep
 from hub.rules.watching import Waiters
 from hub.storage import codec, keys
@@ -144,7 +145,7 @@ class Reconciler:
 
     async def _help(self, page: Sequence[OpenEvent], walk: _Walk) -> None:
         """What is due for these events."""
-        due = [each for each in page if may_need_help(each, walk.snapshot, walk.now, walk.seen_before)]
+        due = [each for each in page if _may_need_help(each, walk)]
         for start in range(0, len(due), AT_ONCE):
             some = due[start : start + AT_ONCE]
             walk.touched += sum(await asyncio.gather(*(self._look_safely(each.id, walk) for each in some)))
@@ -163,12 +164,20 @@ class Reconciler:
         event = stored.event
         if event.state.final:
             return await self._settle(stored, walk)
-        changes = _ending(event, walk, self._debts.alert(event, walk.now, walk.snapshot))
+        alert = self._debts.alert(event, walk.now, walk.snapshot)
+        changes = await self._void(event, walk) or _ending(event, walk, alert)
         if changes is not None:
             return await self._end(stored, changes)
         if fresh_hint_due(event, walk.now):
             return await self._hint(stored, walk)
         return False
+
+    async def _void(self, event: Event, walk: _Walk) -> Changes | None:
+        """How an event ends whose schedule was changed; None: it goes on. What the step began with may be too old."""
+        if event.state is not State.QUEUED or void(event, walk.snapshot) is None:
+            return None
+        why = void(event, await self._life.newest())
+        return lifecycle.reject(event, Edges(), why.code, str(why), walk.now) if why is not None else None
 
     async def _settle(self, stored: Stored, walk: _Walk) -> bool:
         """Pay what a final event owes; one that owes nothing is still to be announced, or only says so."""
@@ -215,6 +224,12 @@ def _queue_today(event: Event, snapshot: Snapshot) -> str:
     event_type = snapshot.event_type(event.event_type)
     queue = queue_of(event_type) if event_type is not None else keys.queue_of_sink_type(event.sink_type)
     return event.queue if keys.main_of(event.queue) == queue else queue
+
+
+def _may_need_help(event: OpenEvent, walk: _Walk) -> bool:
+    if may_need_help(event, walk.snapshot, walk.now, walk.seen_before):
+        return True
+    return event.state is State.QUEUED and void(event, walk.snapshot) is not None
 
 
 def _ending(event: Event, walk: _Walk, alert: FailureAlert | None) -> Changes | None:

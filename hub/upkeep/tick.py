@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from hub.clock import Clock
 from hub.errors import Missing, NexomaticError
 from hub.secrets.tidying import SecretTidying
+from hub.sources.schedules import Schedules
 from hub.storage import codec
 from hub.storage.keys import UPKEEP
 from hub.storage.ports import Tables
@@ -42,6 +43,7 @@ class Upkeep:
         stats: StatsBook,
         secrets: SecretTidying,
         sweep: Sweep,
+        schedules: Schedules,
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -50,6 +52,7 @@ class Upkeep:
         self._stats = stats
         self._secrets = secrets
         self._sweep = sweep
+        self._schedules = schedules
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
         self.degraded = False
@@ -61,6 +64,7 @@ class Upkeep:
         await self._tables.put(UPKEEP, _PARTITION, _KEY, {"at": codec.text_of_time(self._clock.now())})
 
     async def _steps(self) -> None:
+        await self._schedules.step()
         await self._reconciler.step()
         await self._retention.step()
         await self._stats.roll()

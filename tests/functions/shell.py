@@ -174,9 +174,10 @@ async def opened_shell(**options: Any) -> AsyncIterator[Shell]:
     clock = StepClock()
     storage = open_embedded(None, clock)
     numbers = itertools.count(1)
+    terms = options.pop("terms", Terms())
     wired = Options(
         root_key=RootKey(bytes(32)),
-        terms=Terms(),
+        terms=terms,
         fleet=Fleet(poll_seconds=0.05),
         public_url=PUBLIC_URL,
         first_admin_token_sha256=hashlib.sha256(FIRST_ADMIN.encode()).hexdigest(),

@@ -13,7 +13,7 @@ from hub.announce.port import Topic
 from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.create import NewEvent
-from hub.model.configuration import Action, EventType, Runtime, SinkType, SourceKind
+from hub.model.configuration import Action, EventType, Kind, Runtime, SinkType, SourceKind
 from hub.model.event import Event
 from hub.model.sink import Sink
 from hub.signing import ROOT_KEY_BYTES, RootKey
@@ -64,6 +64,13 @@ class LifeRig:
         )
         await self.configure(runs, made)
         return made
+
+    async def schedule(self, name: str = "s", **fields: Any) -> Entry:
+        """A schedule as an admin puts it: each minute, of the EventType A, unless said otherwise."""
+        document: dict[str, Any] = {"name": name, "kind": "SCHEDULE", "event_types": ["A"]}
+        when = {} if "at" in fields else {"cron": "* * * * *"}
+        (saved,) = await self.hub.resources.apply({Kind.SOURCE: [{**document, **when, **fields}]})
+        return saved.entry
 
     async def fire(self, event_type: str, payload: bytes = b"{}", **fields: Any) -> Event:
         """An event, acknowledged."""

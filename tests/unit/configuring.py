@@ -20,6 +20,7 @@ from hub.model.configuration import Kind
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.tokens import Tokens
+from hub.rules import ids
 from hub.signing import Purpose, RootKey, Signer
 from hub.storage.embedded import open_embedded
 from hub.storage.ports import Storage, Tables
@@ -108,7 +109,7 @@ def desk_over(
         clock=clock,
         copy=copy,
         writer=writer,
-        resources=Resources(copy.newest, writer.write, clock, secret),
+        resources=Resources(copy.newest, writer.write, clock, secret, lambda at: ids.new(at, numbers(), 1)),
         sinks=Sinks(copy.newest, writer.write),
         tokens=Tokens(copy.newest, writer.write, clock, secret),
         enrolments=Enrolments(
