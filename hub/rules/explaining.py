@@ -26,6 +26,9 @@ ENDINGS: Final[Mapping[str, str]] = {
     Code.SECRET_UNAVAILABLE: "a secret that it needs was not there",
     Code.PAYLOAD_MISSING: "its payload was not in storage any more",
     Code.CHAIN_TOO_DEEP: "the chain of follow-ons that led to it had led on as often as any may",
+    Code.SCHEDULE_CHANGED: "its schedule was changed, disabled or deleted before it ran",
+    Code.SCHEDULE_PAUSED: "its schedule was paused at its time",
+    Code.OVERLAPPED: "an earlier event of its schedule had not ended at its time",
 }
 """The hub's own result codes, in words."""
 

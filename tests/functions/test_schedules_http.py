@@ -62,6 +62,7 @@ async def test_a_payload_larger_than_the_setting_is_refused() -> None:
 async def test_it_reads_back_as_it_was_put_and_can_be_exported_and_imported(shell: Shell) -> None:
     await shell.configure()
     document = await put(shell)
+    assert document.pop("warnings") == []
     assert document == {
         **DAILY,
         "name": "nightly",
