@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from hub.dispatch.lanes import Lanes
 from hub.dispatch.waiting_poll import WaitingPoll
 from hub.errors import NexomaticError, StaleReceipt
+from hub.life.punctual import Early
 from hub.storage.ports import Message, Queues
 from hub.wire import Task
 
@@ -52,6 +54,8 @@ class ReceiveLoop:
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._claims: set[asyncio.Task[None]] = set()
+        self._kept = 0
+        """Messages in hand whose time comes in a moment: a slot is left free for each."""
         self._failing = False
 
     def join(self, poll: WaitingPoll) -> None:
@@ -116,8 +120,8 @@ class ReceiveLoop:
         return found
 
     async def _receive(self, queue: str) -> bool:
-        wanted = min(MOST_AT_ONCE, sum(poll.free for poll in self._polls))
-        if not wanted:
+        wanted = min(MOST_AT_ONCE, sum(poll.free for poll in self._polls) - self._kept)
+        if wanted <= 0:
             return False
         messages = await self._queues.receive(queue, count=wanted, hidden_seconds=self._patience.first_visibility)
         now = asyncio.get_running_loop().time()
@@ -130,7 +134,10 @@ class ReceiveLoop:
         poll = self._next_taker()
         if poll is not None:
             poll.reserve()
-        task = asyncio.create_task(self._show(queue, message) if poll is None else self._claim(queue, message, poll))
+        self._begin(self._show(queue, message) if poll is None else self._claim(queue, message, poll))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._claims.add(task)
         task.add_done_callback(self._claims.discard)
 
@@ -146,6 +153,8 @@ class ReceiveLoop:
         task: Task | None = None
         try:
             task = await self._follow(queue, message, poll.sink)
+        except Early as early:
+            self._begin(self._keep(queue, message, early.seconds))
         except NexomaticError as error:
             # The message comes back by itself: nothing is lost, whatever was left half done.
             log.warning("a message of queue %s was left for later: %s", queue, error)
@@ -154,6 +163,15 @@ class ReceiveLoop:
         finally:
             poll.give(task)
             self._wake.set()
+
+    async def _keep(self, queue: str, message: Message, seconds: float) -> None:
+        """Hand it out once its time has come. No poll waits for it meanwhile: what it was given reaches its sink."""
+        self._kept += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._kept -= 1
+        self._hand_out(queue, message)
 
     async def _show(self, queue: str, message: Message) -> None:
         """No poll is left to take it: let others see it at once."""

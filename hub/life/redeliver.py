@@ -17,7 +17,7 @@ from hub.life.context import LifeContext
 from hub.life.debts import Debts
 from hub.life.overlap import Overlapped, check_overlap
 from hub.life.permits import Later
-from hub.life.punctual import due_now
+from hub.life.punctual import check_due
 from hub.limits.overflow import queue_of
 from hub.model.event import Code, Event, State
 from hub.model.snapshot import Snapshot
@@ -54,7 +54,10 @@ class Redelivery:
         self._debts = debts
 
     async def follow(self, queue: str, message: Message, sink: str) -> Task | None:
-        """The task, when the hint led to one for this sink; else None, and the hint is dealt with."""
+        """The task, when the hint led to one for this sink; else None, and the hint is dealt with.
+
+        Raises `Early` when it is to be kept in hand, and followed again in a moment.
+        """
         try:
             hint = codec.decode_hint(message.body)
         except UnknownFormat:
@@ -107,7 +110,7 @@ class Redelivery:
 
     async def _take(self, delivery: Delivery, stored: Stored, unwritten: Changes) -> Task | None:
         event = stored.event
-        await due_now(self._life, event)
+        check_due(self._life, event)
         now, snapshot = self._life.now(), await self._standing(event)
         if (why := void(event, snapshot)) is not None:
             raise why

@@ -118,6 +118,34 @@ def test_a_crowd_at_one_minute_is_no_flood_and_nobody_is_late() -> None:
     scheduled(body)
 
 
+def test_what_is_given_to_the_sink_meanwhile_does_not_wait_for_the_tick() -> None:
+    """And only as many are kept in hand as there are slots for."""
+
+    async def body(fleet: Fleet) -> None:
+        await fleet.rig.event_type("B")
+        await fleet.rig.schedule(cron="2 6 * * *")
+        await fleet.rig.schedule("t", cron="2 6 * * *")
+        fleet.sink("sink-1", 0, slots=2)
+        await reach(at(2, -1.2))
+        queue = (await made(fleet))[0].queue
+        assert await fleet.storage.queues.receive(queue, count=32, hidden_seconds=1) == [], "both are in hand"
+        await fleet.rig.hub.polls._dispatcher._loops[queue].step()
+        blocked = await fleet.rig.fire("B")
+        await reach(at(2, -0.5))
+        assert (await fleet.rig.read(blocked.id)).state is State.QUEUED, "its slots are kept for the ticks"
+        await reach(at(2, 1))
+        assert [kind for _, kind in fleet.finished] == ["A", "A", "B"]
+        await fleet.rig.schedule(cron="4 6 * * *")
+        await reach(at(4, -1.2))
+        await fleet.rig.fire("B")
+        await reach(at(4, -0.7))
+        assert [kind for _, kind in fleet.finished][3:] == ["B"]
+        await reach(at(4, 1))
+        assert [kind for _, kind in fleet.finished][4:] == ["A"]
+
+    scheduled(body)
+
+
 def test_three_hubs_make_each_tick_once() -> None:
     async def body(fleet: Fleet) -> None:
         await fleet.rig.event_type("B")

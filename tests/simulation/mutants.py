@@ -193,7 +193,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "16",
         "a claim ignores not_before",
-        (REDELIVER, "await due_now(self._life, event)", "pass"),
+        (REDELIVER, "check_due(self._life, event)", "pass"),
     ),
     _mutant(
         "17a",
