@@ -101,7 +101,7 @@ def options_of(settings: Settings) -> Options:
         max_held_polls=settings.max_held_polls,
         front_end=settings.front_end,
         receipt_days=settings.receipt_days,
-        retention_days=settings.retention_days,
+        keeping=settings.keeping,
         public_url=settings.public_url,
         first_admin_token_sha256=settings.first_admin_token_sha256,
     )

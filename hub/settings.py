@@ -14,7 +14,8 @@ from typing import Any, Final
 from hub.errors import FieldError, Invalid
 from hub.rules.cadence import CadenceMode
 from hub.rules.callers import FrontEnd
-from hub.settings_table import SETTINGS, STORAGE, Engine, Setting
+from hub.rules.keeping import Keeping
+from hub.settings_table import KEEP, SETTINGS, STORAGE, Engine, Setting
 from hub.signing import RootKey
 
 MOST_ON_FLEX: Final = 1000
@@ -76,7 +77,7 @@ class Settings:
     """How many instances."""
     eventgrid_topic: str | None
     eventgrid_key: str | None = field(repr=False)
-    retention_days: int | None
+    keeping: Keeping
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -112,7 +113,7 @@ class Settings:
             always_ready=read["NEXOMATIC_ALWAYS_READY"],
             eventgrid_topic=read["NEXOMATIC_EVENTGRID_TOPIC"],
             eventgrid_key=read["NEXOMATIC_EVENTGRID_KEY"],
-            retention_days=read["NEXOMATIC_RETENTION_DAYS"],
+            keeping=_keeping(read),
         )
 
 
@@ -132,6 +133,14 @@ def _held_polls(read: Mapping[str, Any]) -> int:
     setting: int | None = read["NEXOMATIC_MAX_HELD_POLLS"]
     concurrency: int = read["NEXOMATIC_HTTP_CONCURRENCY"]
     return setting if setting is not None else concurrency * 3 // 4
+
+
+def _keeping(read: Mapping[str, Any]) -> Keeping:
+    """Each state as its own setting says, else as the one for all."""
+    every: int | None = read["NEXOMATIC_RETENTION_DAYS"]
+    own = {each: read[f"NEXOMATIC_RETENTION_DAYS_{each.upper()}"] for each in ("success", "warning", "error")}
+    days = {each: every if said is None else said for each, said in own.items()}
+    return Keeping(**{each: None if said == KEEP else said for each, said in days.items()})
 
 
 def _address(read: Mapping[str, Any]) -> str | IdentityAddress | None:

@@ -73,6 +73,13 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
+def _days(text: str) -> int | str:
+    try:
+        return KEEP if text.lower() == KEEP else _whole(1, MOST_DAYS)(text)
+    except ValueError:
+        raise ValueError(f"is a whole number of days from 1 to {MOST_DAYS}, or {KEEP}: for ever") from None
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser()
 
@@ -117,6 +124,9 @@ def _sha256(text: str) -> str:
     return text.lower()
 
 
+KEEP: Final = "keep"
+"""Instead of a number of days: for ever."""
+MOST_DAYS: Final = 36_500
 STORAGE: Final = "AzureWebJobsStorage"
 """The setting that the Functions host itself keeps its state by."""
 
@@ -331,10 +341,21 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "NEXOMATIC_RETENTION_DAYS",
-        _whole(1, 36_500),
-        None,
-        "1 to 36500 days",
-        "Settled events older than this are deleted, with their logs. Empty: everything is kept.",
+        _days,
+        KEEP,
+        "1 to 36500 days, or `keep`",
+        "How long events are kept after their end, with their logs, unless the next three say otherwise for their "
+        "state.",
+    ),
+    *(
+        Setting(
+            f"NEXOMATIC_RETENTION_DAYS_{state}",
+            _days,
+            None,
+            "1 to 36500 days, or `keep`",
+            f"The same for events that ended in {state}. Empty: as NEXOMATIC_RETENTION_DAYS says.",
+        )
+        for state in ("SUCCESS", "WARNING", "ERROR")
     ),
 )
 """Every setting there is; docs/settings.md and local.settings.example.json follow it."""

@@ -55,6 +55,7 @@ from hub.problems import status_of
 from hub.rules import ids
 from hub.rules.cadence import Fleet
 from hub.rules.callers import FrontEnd
+from hub.rules.keeping import Keeping
 from hub.secrets.cached import CachedSecrets
 from hub.secrets.embedded import EmbeddedValues
 from hub.secrets.port import Values
@@ -98,7 +99,7 @@ class Options:
     terms: Terms = field(default_factory=Terms)
     fleet: Fleet = field(default_factory=Fleet)
     max_held_polls: int = 1000
-    retention_days: float | None = None
+    keeping: Keeping = field(default_factory=Keeping)
     public_url: str | None = None
     first_admin_token_sha256: str | None = field(default=None, repr=False)
 
@@ -259,7 +260,7 @@ def build(
             storage.tables,
             clock,
             Reconciler(context, upkeep_rows, debts, Watching(storage.tables, presence, alerts)),
-            Retention(context, upkeep_rows, options.retention_days),
+            Retention(context, upkeep_rows, options.keeping),
             stats,
             keeping.tidying,
             _sweep(options, storage, clock, randomness),

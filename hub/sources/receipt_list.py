@@ -145,4 +145,5 @@ class ReceiptList:
 
 
 def _gone(receipt_id: str) -> NotFound:
-    return NotFound(f"there is no receipt {receipt_id} of this source, or it is older than receipts are kept")
+    what = "or it is older than receipts are kept, or retention took it with the event that it lay on"
+    return NotFound(f"there is no receipt {receipt_id} of this source, {what}")

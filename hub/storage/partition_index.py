@@ -18,7 +18,7 @@ from hub.rules import partitions
 from hub.rules.partitions import HOUR_MS, Partition
 from hub.storage import codec
 from hub.storage.keys import PARTITIONS, UPKEEP
-from hub.storage.ports import Tables, Value
+from hub.storage.ports import Row, Tables, Value
 
 _INDEX = "index"
 _RECONCILE = "reconcile"
@@ -29,6 +29,7 @@ SETTLING = timedelta(hours=1)
 _REMEMBERED = 64
 _PAGE = 1000
 _SETTLED = "settled"
+_KEPT_FOR, _KEPT_UNTIL = "kept_for", "kept_until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Indexed:
     settled: bool
     """No event in it is QUEUED, RUNNING, or owes anything."""
     etag: str
+    kept_for: str = ""
+    """Retention has looked through it under these settings; empty: not since an old event came, or the last ended."""
+    kept_until: datetime | None = None
+    """Before this time it need not look again; None: never, unless the row loses this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +94,9 @@ class PartitionIndex:
             after=after.newest_first if after else "",
             before=Partition(oldest_hour, "\x7f").newest_first if oldest_hour else None,
             limit=limit,
-            select=[_SETTLED],
+            select=[_SETTLED, _KEPT_FOR, _KEPT_UNTIL],
         )
-        return [
-            Indexed(partitions.parse_newest_first(row.key), row.values.get(_SETTLED) is True, row.etag) for row in rows
-        ]
+        return [_indexed(row) for row in rows]
 
     async def walk(self, *, after: Partition | None = None, oldest_hour: int = 0) -> AsyncIterator[Indexed]:
         """All of them, the newest first, read as they are needed."""
@@ -105,15 +108,26 @@ class PartitionIndex:
                 return
             after = page[-1].partition
 
-    async def settle(self, indexed: Indexed) -> None:
+    async def settle(self, indexed: Indexed) -> bool:
         """Nothing in this partition is open, and it was looked through after its row was read as `indexed`.
 
-        Whoever inserts an old id writes the row afterwards (`inserted`), so that this write is refused then.
+        Whoever inserts an old id writes the row afterwards (`inserted`), so that this write is refused then. False: it
+        was, be it by a write of somebody else, and the mark must not pass this hour yet.
         """
-        partition = indexed.partition
+        partition = indexed.partition  # without what retention noted: it has not seen how the last of them ended
         values: dict[str, Value] = {"name": partition.name, _SETTLED: True}
+        with suppress(Missing):  # retention found it empty
+            try:
+                await self._tables.replace(PARTITIONS, _INDEX, partition.newest_first, values, indexed.etag)
+            except Changed:
+                return False
+        return True
+
+    async def kept(self, indexed: Indexed, kept_for: str, until: datetime | None) -> None:
+        """Retention looked through this partition after its row was read as `indexed`, and nothing goes before then."""
+        values: dict[str, Value] = {_KEPT_FOR: kept_for, _KEPT_UNTIL: codec.text_of_time(until) if until else ""}
         with suppress(Changed, Missing):
-            await self._tables.replace(PARTITIONS, _INDEX, partition.newest_first, values, indexed.etag)
+            await self._tables.merge(PARTITIONS, _INDEX, indexed.partition.newest_first, values, indexed.etag)
 
     async def forget(self, indexed: Indexed) -> None:
         """Take a partition of long ago out of the index; it was found empty after its row was read as `indexed`."""
@@ -170,6 +184,17 @@ class PartitionIndex:
             await self._tables.insert(UPKEEP, _RECONCILE, _MARK, values)
         else:
             await self._tables.replace(UPKEEP, _RECONCILE, _MARK, values, mark.etag)
+
+
+def _indexed(row: Row) -> Indexed:
+    until = str(row.values.get(_KEPT_UNTIL, ""))
+    return Indexed(
+        partition=partitions.parse_newest_first(row.key),
+        settled=row.values.get(_SETTLED) is True,
+        etag=row.etag,
+        kept_for=str(row.values.get(_KEPT_FOR, "")),
+        kept_until=codec.time_of_text(until) if until else None,
+    )
 
 
 def settled_hour(now: datetime) -> int:

@@ -6,11 +6,12 @@ those that something is due for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from hub.errors import Changed, Missing
 from hub.model.event import State
@@ -43,6 +44,7 @@ _OPEN_COLUMNS: Final = (
 _OLD_COLUMNS: Final = (
     "format",
     "id",
+    "state",
     codec.OPEN,
     "finished_at",
     "payload_blob",
@@ -75,6 +77,7 @@ class OldEvent:
 
     id: str
     etag: str
+    state: State
     settled: bool
     finished_at: datetime | None
     payload_blob: str | None
@@ -82,13 +85,38 @@ class OldEvent:
     request_blob: str | None
 
 
+EVERY: Final = ""
+"""Sought by retention: events of whatever state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How far retention has looked through a partition, and what it has met there."""
+
+    etag: str
+    """Of the partition's row in the index, as it was read before."""
+    sought: tuple[str, ...]
+    """States, looked for one after the other; or `EVERY`."""
+    number: int = 0
+    """Which of them is being looked for."""
+    after: str = ""
+    """The id of the last event looked at."""
+    left: bool = False
+    """Something has to stay."""
+    due: datetime | None = None
+    """When the first of that may go; None: not before it is known to be settled, or never."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """Where retention goes on when it takes more than one step."""
 
     partition: str
-    after: str
-    """The id of the last event looked at."""
+    """The last that was looked at."""
+    kept_for: str
+    """Under which settings."""
+    inside: Look | None = None
+    """It is not looked through yet."""
 
 
 class UpkeepRows:
@@ -113,12 +141,29 @@ class UpkeepRows:
         )
         return [_open(row.values) for row in found.rows], id_reached(found.reached)
 
-    async def all(self, partition: Partition, *, after: str, limit: int) -> list[OldEvent]:
-        """Events of a partition, newest first, those older than the id `after`. Fewer than `limit`: all."""
+    async def old(
+        self, partition: Partition, state: str, *, after: str, limit: int
+    ) -> tuple[list[OldEvent], str | None]:
+        """Events of a partition in this state, or `EVERY`, newest first, those older than the id `after`.
+
+        With them the id down to which all were looked at; None: there are no more.
+        """
+        if state != EVERY:
+            found = await self._tables.search(
+                EVENTS,
+                partition.name,
+                where={"state": state},
+                after=key_behind(after),
+                limit=limit,
+                most=_LOOKED_THROUGH,
+                select=_OLD_COLUMNS,
+            )
+            return [_old(row) for row in found.rows], id_reached(found.reached)
         rows = await self._tables.query(
             EVENTS, partition.name, after=key_behind(after), limit=limit, select=_OLD_COLUMNS
         )
-        return [_old(row) for row in rows]
+        events = [_old(row) for row in rows]
+        return events, events[-1].id if len(events) == limit else None
 
     async def delete(self, partition: Partition, events: Sequence[OldEvent]) -> int:
         """Remove those of one partition that are still as they were read; how many."""
@@ -140,21 +185,31 @@ class UpkeepRows:
                 gone += 1
         return gone
 
-    async def reached(self) -> Reached | None:
-        """Where the last step of retention stopped; None: it came to the end."""
+    async def reached(self, kept_for: str) -> Reached | None:
+        """Where the last step of retention under these settings stopped; None: at the end, or there was none."""
         try:
             row = await self._tables.get(UPKEEP, _RETENTION, _REACHED)
         except Missing:
             return None
         codec.check_format(row.values["format"])
-        partition = str(row.values["partition"])
-        return Reached(partition, str(row.values["after"])) if partition else None
+        text = str(row.values.get("reached", ""))  # the release before wrote other columns: it is begun anew
+        document = json.loads(text) if text else None
+        if document is None or document["kept_for"] != kept_for:
+            return None
+        inside = document["inside"]
+        return Reached(document["partition"], kept_for, _look(inside) if inside else None)
 
     async def write_reached(self, reached: Reached | None) -> None:
         """Two processes may write it in turn: what both look at is looked at twice, which does no harm."""
-        partition, after = (reached.partition, reached.after) if reached else ("", "")
-        values: dict[str, Value] = {"format": codec.FORMAT, "partition": partition, "after": after}
+        text = json.dumps(asdict(reached), default=codec.text_of_time) if reached else ""
+        values: dict[str, Value] = {"format": codec.FORMAT, "partition": "", "after": "", "reached": text}
         await self._tables.put(UPKEEP, _RETENTION, _REACHED, values)
+
+
+def _look(document: dict[str, Any]) -> Look:
+    due = document["due"]
+    told = {"sought": tuple(document["sought"]), "due": codec.time_of_text(due) if due else None}
+    return Look(**{**document, **told})
 
 
 def _open(values: Values) -> OpenEvent:
@@ -186,6 +241,7 @@ def _old(row: Row) -> OldEvent:
     return OldEvent(
         id=str(row.values["id"]),
         etag=row.etag,
+        state=State(str(row.values["state"])),
         settled=row.values[codec.OPEN] is False,
         finished_at=_time(row.values, "finished_at"),
         payload_blob=_blob(row, "payload"),

@@ -136,8 +136,9 @@ class Reconciler:
             after = reached
             if self._is_over(walk):
                 return after
-        if whole and not open_ and partition.hour < settled_hour(walk.now):
-            await self._life.partitions.settle(indexed)
+        settled = whole and not open_ and partition.hour < settled_hour(walk.now)
+        if settled and not await self._life.partitions.settle(indexed):
+            walk.first_open = min(walk.first_open, partition.hour)
         return ids.new(partition.begins, 0, 1) if self._is_over(walk) else None
 
     def _is_over(self, walk: _Walk) -> bool:

@@ -11,6 +11,7 @@ from hub.life.terms import Terms
 from hub.model.configuration import OnLost, RetryPolicy
 from hub.model.event import Code, Outcome, State
 from hub.rules import ids
+from hub.rules.keeping import Keeping
 from hub.storage.embedded import open_embedded
 from hub.wire import Logs, Renew, ResultState
 from tests.contract.rig import ManualClock
@@ -381,7 +382,9 @@ async def test_two_months_offline_give_a_dozen_hints(rig: LifeRig, clock: Manual
 
 
 async def test_retention_takes_what_is_settled_and_nothing_else(clock: ManualClock) -> None:
-    async with open_rig(open_embedded(None, clock), clock, terms=Terms(inline_bytes=10), retention_days=1) as rig:
+    async with open_rig(
+        open_embedded(None, clock), clock, terms=Terms(inline_bytes=10), keeping=Keeping.all_for(1)
+    ) as rig:
         await rig.event_type("A")
         done, waiting = await rig.fire("A", b'"a long payload"'), await rig.fire("A")
         task = next(each for each in await rig.poll(slots=2) if each.event_id == done.id)

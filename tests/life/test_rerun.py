@@ -14,6 +14,7 @@ from hub.life.terms import Terms
 from hub.model.configuration import EventType, RetryPolicy, SinkType
 from hub.model.event import Event, State
 from hub.rules import ids
+from hub.rules.keeping import Keeping
 from hub.rules.rerunning import KEPT_KEYS, KEY_VALID, RerunAs
 from hub.rules.resolving import MOST_STATIC_BYTES
 from hub.storage.configuration import ConfigurationRows, Edit, RowKind
@@ -234,7 +235,7 @@ class TestRefusals:
 @pytest.mark.parametrize("size", [10, 60_000])
 async def test_retention_of_the_old_event_takes_nothing_of_the_new_one(clock: ManualClock, size: int) -> None:
     terms = Terms(inline_bytes=1000)
-    async with open_rig(open_embedded(None, clock), clock, terms=terms, retention_days=1) as rig:
+    async with open_rig(open_embedded(None, clock), clock, terms=terms, keeping=Keeping.all_for(1)) as rig:
         await rig.event_type("A")
         event = await ended(rig, payload=b'"' + b"x" * size + b'"')
         clock.advance(86_400 + 7_200)

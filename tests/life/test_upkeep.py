@@ -11,6 +11,7 @@ import pytest
 
 from hub.life.terms import Terms
 from hub.model.event import Code, State
+from hub.rules.keeping import Keeping
 from hub.rules.partitions import Partition, partition_of
 from hub.storage.configuration import RowKind
 from hub.storage.counting import counting
@@ -175,7 +176,9 @@ async def test_an_hour_that_was_settled_is_not_any_more_once_an_old_id_comes(rig
 @pytest.fixture
 async def kept(clock: ManualClock) -> AsyncIterator[LifeRig]:
     """A hub that keeps events for a day."""
-    async with open_rig(open_embedded(None, clock), clock, terms=Terms(inline_bytes=10), retention_days=1) as rig:
+    async with open_rig(
+        open_embedded(None, clock), clock, terms=Terms(inline_bytes=10), keeping=Keeping.all_for(1)
+    ) as rig:
         await rig.event_type("A")
         await rig.event_type("WAITS", pause={})
         yield rig
@@ -198,7 +201,7 @@ async def test_what_has_to_stay_does_not_keep_what_is_older_from_going(
     clock.advance(HOUR * 26)
     removed = []
     for _ in range(4):
-        step = retention.Retention(kept.hub.context, kept.hub.upkeep._retention._rows, 1)
+        step = retention.Retention(kept.hub.context, kept.hub.upkeep._retention._rows, Keeping.all_for(1))
         with counting() as spent:
             removed.append(await step.step())
         assert spent["table.query"] < 8 + 2 * removed[-1]
@@ -243,10 +246,13 @@ async def test_one_row_that_changed_meanwhile_does_not_keep_the_others(
             stored = await kept.stored(event_id)
             await kept.hub.context.events.merge(event_id, {"hints": 1}, stored.etag)
 
-    monkeypatch.setattr(type(kept.hub.context.logs), "remove", lambda _, event_id: and_change(event_id))
-    assert await kept.hub.upkeep._retention.step() == 4
+    with monkeypatch.context() as patched:
+        patched.setattr(type(kept.hub.context.logs), "remove", lambda _, event_id: and_change(event_id))
+        assert await kept.hub.upkeep._retention.step() == 4
     assert await _remaining(kept, {partition_of(old[0])}) == 1
     assert [each.partition for each in await kept.hub.context.partitions.newest_first()] == [partition_of(old[2])]
+    clock.advance(HOUR)
+    assert await kept.hub.upkeep._retention.step() == 1
 
 
 async def test_an_hour_is_not_forgotten_when_an_old_id_came_meanwhile(kept: LifeRig, clock: ManualClock) -> None:

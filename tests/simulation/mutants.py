@@ -365,7 +365,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "32",
         "retention removes a final row that still owes",
-        (RETENTION, "return event.settled and event.finished_at", "return event.finished_at"),
+        (RETENTION, "if event.settled and event.finished_at else None", "if event.finished_at else None"),
     ),
     _mutant(
         "33",
@@ -400,7 +400,11 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "36b",
         "an hour is called settled whatever was inserted since it was looked through",
-        (INDEX, "partition.newest_first, values, indexed.etag)", 'partition.newest_first, values, "*")'),
+        (
+            INDEX,
+            "replace(PARTITIONS, _INDEX, partition.newest_first, values, indexed.etag)",
+            'replace(PARTITIONS, _INDEX, partition.newest_first, values, "*")',
+        ),
     ),
     _mutant(
         "37",

@@ -15,6 +15,7 @@ from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.terms import Terms
 from hub.model.sink import Sink
+from hub.rules.keeping import Keeping
 from hub.signing import RootKey
 from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
 from hub.storage.embedded import open_embedded
@@ -129,7 +130,7 @@ class _World:
         options = Options(
             root_key=ROOT_KEY,
             terms=Terms(**self._scenario.terms),
-            retention_days=self._scenario.retention_days,
+            keeping=Keeping.all_for(self._scenario.retention_days),
         )
         return wiring.build(options, storage, clock, InlineEvaluator(), lambda: rng.getrandbits(128))
 

@@ -12,6 +12,7 @@ import pytest
 from hub import root_key
 from hub.errors import Rejected
 from hub.rules.cadence import CadenceMode
+from hub.rules.keeping import Keeping
 from hub.settings import BadSettings, IdentityAddress, Settings
 from hub.settings_table import SETTINGS, STORAGE, Engine
 
@@ -73,7 +74,31 @@ def test_everything_can_be_set() -> None:
     assert (settings.event_shards, settings.max_payload, settings.lease_seconds) == (32, 1024, 10)
     assert (settings.clock_margin_seconds, settings.poll_seconds) == (2.5, 200)
     assert (settings.cadence, settings.http_concurrency, settings.max_held_polls) == (CadenceMode.PAUSE, 1000, 0)
-    assert (settings.always_ready, settings.retention_days) == (1, 30)
+    assert settings.always_ready == 1
+    assert settings.keeping == Keeping.all_for(30)
+
+
+@pytest.mark.parametrize(
+    ("environ", "keeping"),
+    [
+        ({}, Keeping()),
+        ({"": "30"}, Keeping.all_for(30)),
+        ({"": "keep"}, Keeping()),
+        ({"_ERROR": "90"}, Keeping(error=90)),
+        ({"": "30", "_ERROR": "90", "_WARNING": " Keep "}, Keeping(success=30, error=90)),
+        ({"_SUCCESS": "1", "_WARNING": "36500"}, Keeping(success=1, warning=36_500)),
+    ],
+)
+def test_retention_is_for_all_states_or_for_each(environ: dict[str, str], keeping: Keeping) -> None:
+    read = Settings.from_env({f"NEXOMATIC_RETENTION_DAYS{name}": value for name, value in environ.items()})
+    assert read.keeping == keeping
+
+
+@pytest.mark.parametrize("value", ["0", "36501", "1.5", "-1", "never", "1 day"])
+def test_days_to_keep_are_whole_or_for_ever(value: str) -> None:
+    words = "is a whole number of days from 1 to 36500, or keep: for ever"
+    for name in ("NEXOMATIC_RETENTION_DAYS", "NEXOMATIC_RETENTION_DAYS_ERROR"):
+        assert problems(**{name: value}) == {name: words}
 
 
 def test_the_identity_form_wins_over_a_connection_string() -> None:
