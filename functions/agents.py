@@ -22,7 +22,7 @@ SMALL_CALL_BYTES: Final = 256 * 1024
 async def agent_enroll(req: func.HttpRequest) -> func.HttpResponse:
     """An enrolment token becomes a sink with a credential of its own."""
     call = await read(req, Enrol, SMALL_CALL_BYTES)
-    return answer(await (await hub()).enrolments.exchange(call), 201)
+    return answer(await (await hub()).people.enrolments.exchange(call), 201)
 
 
 @agents.route("agent/poll", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -13,6 +13,7 @@ from functions.endpoint import endpoint
 from hub.api.adapter import Answer, Request, call
 from hub.api.services import Services
 from hub.life.listing import Listing
+from hub.people.identity import Caller
 from hub.process import hub
 from hub.signing import Purpose
 from hub.wiring import Hub
@@ -33,9 +34,17 @@ _apps: WeakKeyDictionary[asyncio.AbstractEventLoop, Api] = WeakKeyDictionary()
 async def api(req: func.HttpRequest) -> func.HttpResponse:
     """Any method: the application says 405 where the host would say 404."""
     here = await hub()
-    caller = await here.identity.of(req.headers.get("authorization"))
+    caller = await _caller(here, req)
     request = Request(req.method, req.url, req.headers, req.get_body())
     return _response(await call(await _app(here), request, caller))
+
+
+async def _caller(here: Hub, req: func.HttpRequest) -> Caller:
+    """By the token, if one came: cookies then count for nothing. No other header says who somebody is."""
+    authorization = req.headers.get("authorization")
+    if authorization is not None:
+        return await here.people.identity.of(authorization)
+    return await here.people.sessions.of(req.headers.get("cookie"))
 
 
 async def _app(here: Hub) -> Api:
@@ -80,8 +89,7 @@ def services_of(here: Hub) -> Services:
         secrets=here.secret_book,
         sinks=here.sinks,
         presence=here.presence,
-        tokens=here.tokens,
-        enrolments=here.enrolments,
+        people=here.people,
         stats=here.stats,
         sources=here.sources,
         cursors=here.options.signer(Purpose.CURSOR),
@@ -94,4 +102,7 @@ def services_of(here: Hub) -> Services:
 def _response(answer: Answer) -> func.HttpResponse:
     headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
     headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    return func.HttpResponse(answer.body or None, status_code=answer.status, headers=headers)
+    response = func.HttpResponse(answer.body or None, status_code=answer.status, headers=headers)
+    for cookie in answer.cookies:
+        response.headers.add("set-cookie", cookie)
+    return response

@@ -65,7 +65,7 @@ def document(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse
 async def calling_sink(req: func.HttpRequest) -> tuple[Hub, Sink]:
     """The hub, and the sink whose credential came with the request. Raises `NotAuthenticated`, `NotAllowed`."""
     here = await hub()
-    caller = await here.identity.of(req.headers.get("authorization"))
+    caller = await here.people.identity.of(req.headers.get("authorization"))
     if isinstance(caller, Sink):
         return here, caller
     if req.headers.get("authorization") is None:

@@ -16,6 +16,8 @@ class Ready:
         self._path = path
         self._url = url
         self._token = token
+        self._user: str | None = None
+        self._password: str | None = None
         self._pids: dict[str, int] = {}
         self._written = False
         self._lock = threading.Lock()
@@ -28,10 +30,11 @@ class Ready:
             if self._written:
                 self._write()
 
-    def write(self) -> None:
-        """Everything is up."""
+    def write(self, user: str | None, password: str | None) -> None:
+        """Everything is up. `password`: the user's first one, for as long as it is not changed."""
         with self._lock:
             self._written = True
+            self._user, self._password = user, password
             self._write()
 
     def remove(self) -> None:
@@ -41,7 +44,13 @@ class Ready:
             self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        document = {"url": self._url, "token": self._token, "pids": self._pids}
+        document = {
+            "url": self._url,
+            "user": self._user,
+            "password": self._password,
+            "token": self._token,
+            "pids": self._pids,
+        }
         draft = self._path.with_suffix(".draft")
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -32,6 +32,8 @@ from hosting.supervisor import ChildSpec, Supervisor
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT = 7071
 READY_SECONDS = 60.0
+ADMIN = "admin"
+"""The user whom a new platform has."""
 SINK = "local"
 SINK_TYPE = "PYTHON:BASE"
 PORT_SECONDS = 5.0
@@ -65,6 +67,22 @@ class Place:
     @property
     def agent_state(self) -> Path:
         return self.home / "sink"
+
+
+@dataclass(frozen=True)
+class FirstAdmin:
+    """The user of a new platform, if they are there, and their first password, if they have it still."""
+
+    user: str | None
+    password: str | None = field(repr=False)
+
+    def said(self) -> str:
+        """In words, for the terminal of who started the platform."""
+        if self.user is None:
+            return "as a user of yours"
+        if self.password is None:
+            return f"as {self.user}, with the password you chose"
+        return f"as {self.user}, password {self.password} (you change it when you first sign in)"
 
 
 def main() -> int:
@@ -112,8 +130,9 @@ def run(place: Place, held: ExitStack) -> None:
         client = HubClient(place.url, token)
         created = examples.load(client, examples.read(ROOT / "examples/configuration.yaml", place.home))
         start_sink(supervisor, place, client)
-        show(place, client, created)
-        ready.write()
+        admin = first_admin(client, place.home / "admin.password")
+        show(place, client, created, admin)
+        ready.write(admin.user, admin.password)
         supervisor.wait()
         print("stopping …")
     finally:
@@ -126,18 +145,29 @@ def admin_token(path: Path) -> str:
     return _kept(path, "nxt_")
 
 
+def first_admin(client: HubClient, path: Path) -> FirstAdmin:
+    """The user `admin`, who is made when the hub has no users yet; their password, until they have changed it."""
+    password = _kept(path, "", 12)  # kept before it is used: a start that is killed in between must not lose it
+    if not client.get("/api/users?limit=1")["items"]:
+        client.post("/api/users", {"name": ADMIN, "role": "ADMIN", "password": password})
+    known = client.get(address("users", ADMIN))
+    if known is None:  # removed, by another admin
+        return FirstAdmin(None, None)
+    return FirstAdmin(ADMIN, password if known["must_change_password"] else None)
+
+
 def event_grid_key(path: Path) -> str:
     """The system key by which Event Grid's deliveries are let in. On Azure the platform makes one."""
     return _kept(path, "")
 
 
-def _kept(path: Path, prefix: str) -> str:
-    """Something random, made once and kept for its owner alone."""
+def _kept(path: Path, prefix: str, size: int = 32) -> str:
+    """So many random bytes as text, made once and kept for their owner alone."""
     if not path.exists():
         draft = path.with_suffix(".draft")  # a file that is there but empty would shut everybody out, for ever
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{prefix}{secrets.token_urlsafe(32)}\n")
+            file.write(f"{prefix}{secrets.token_urlsafe(size)}\n")
         draft.replace(path)
     return path.read_text().strip()
 
@@ -221,13 +251,14 @@ def agent_settings(place: Place) -> dict[str, str]:
     }
 
 
-def show(place: Place, client: HubClient, created: list[str]) -> None:
+def show(place: Place, client: HubClient, created: list[str], admin: FirstAdmin) -> None:
     """Send a real delivery through, and print what came of it and what to do next."""
     if created:
         print(f"loaded from examples/: {', '.join(created)}")
     print(f"\n{demonstrate(client)}")
     print(
         f"""hub       {place.url}
+sign in   {admin.said()}
 token     {place.home / "admin.token"} (role Admin)
 data      {place.home}
 logs      {place.home / "logs"}

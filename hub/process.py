@@ -104,6 +104,8 @@ def options_of(settings: Settings) -> Options:
         keeping=settings.keeping,
         public_url=settings.public_url,
         first_admin_token_sha256=settings.first_admin_token_sha256,
+        session_hours=settings.session_hours,
+        admin_contact=settings.admin_contact,
     )
 
 

@@ -65,6 +65,8 @@ class Settings:
     """None: no header tells who calls."""
     receipt_days: int
     first_admin_token_sha256: str | None = field(repr=False)
+    session_hours: int
+    admin_contact: str | None
     event_shards: int
     max_payload: int
     lease_seconds: int
@@ -102,6 +104,8 @@ class Settings:
             front_end=read["NEXOMATIC_FRONT_END"],
             receipt_days=read["NEXOMATIC_RECEIPT_DAYS"],
             first_admin_token_sha256=read["NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256"],
+            session_hours=read["NEXOMATIC_SESSION_HOURS"],
+            admin_contact=read["NEXOMATIC_ADMIN_CONTACT"],
             event_shards=read["NEXOMATIC_EVENT_SHARDS"],
             max_payload=read["NEXOMATIC_MAX_PAYLOAD"],
             lease_seconds=read["NEXOMATIC_LEASE_SECONDS"],

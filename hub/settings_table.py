@@ -88,6 +88,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _line(text: str) -> str:
+    if len(text) > 200 or not text.isprintable():
+        raise ValueError("is one line of at most 200 characters")
+    return text
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -255,6 +261,20 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "The SHA-256 of a token whose bearer is an Admin, for making the first real tokens. Remove it afterwards. "
         "The token itself begins with `nxt_` and is long and random: see below.",
         secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_SESSION_HOURS",
+        _whole(1, 168),
+        12,
+        "1 to 168 hours",
+        "How long a browser stays signed in.",
+    ),
+    Setting(
+        "NEXOMATIC_ADMIN_CONTACT",
+        _line,
+        None,
+        "one line of text",
+        "Whom people are told to ask who may nothing here: a name, a mail address, a channel.",
     ),
     Setting(
         "NEXOMATIC_EVENT_SHARDS",

@@ -27,6 +27,10 @@ class Purpose(StrEnum):
     CURSOR = "list cursor"
     SECRETS = "secret values"
     CREDENTIAL = "sink credential"
+    SESSION = "session"
+    CSRF = "session csrf"
+    DEVICE = "device that signed in"
+    SIGN_IN = "sign-in on its way"
 
 
 class BadSignature(Invalid):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from hub.announce.announcer import Announcer
 from hub.announce.port import Topic
@@ -47,10 +48,9 @@ from hub.limits.source_rate import SourceRates
 from hub.limits.start_rate import StartRates
 from hub.limits.token_rows import TokenRows
 from hub.model.secret import Keeper
-from hub.people.enrolment import Enrolments
-from hub.people.identity import Identity
 from hub.people.secret_text import new_secret
-from hub.people.tokens import Tokens
+from hub.people.sessions import Site
+from hub.people.wiring import Book, People, PeopleOptions, build_people
 from hub.problems import status_of
 from hub.rules import ids
 from hub.rules.cadence import Fleet
@@ -65,7 +65,7 @@ from hub.secrets.tidying import SecretTidying
 from hub.signing import Purpose, RootKey, Signer
 from hub.sources.limits import SourceLimits
 from hub.sources.wiring import Sources, Surroundings, build_sources
-from hub.storage.configuration import Credentials, Write
+from hub.storage.configuration import Write
 from hub.storage.contents import Contents
 from hub.storage.delivery_rows import DeliveryRows
 from hub.storage.events import EventRows
@@ -82,6 +82,9 @@ from hub.upkeep.stats import StatsBook
 from hub.upkeep.sweep import Sweep
 from hub.upkeep.tick import Upkeep
 from hub.upkeep.watch import Watching
+
+if TYPE_CHECKING:
+    from argon2 import Parameters
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """A hub whose clock is further than this from storage's claims nothing: leases are stamped and judged by hub clocks."""
@@ -102,6 +105,11 @@ class Options:
     keeping: Keeping = field(default_factory=Keeping)
     public_url: str | None = None
     first_admin_token_sha256: str | None = field(default=None, repr=False)
+    session_hours: int = 12
+    admin_contact: str | None = None
+    """Whom people are told to ask."""
+    passwords: Parameters | None = None
+    """How passwords are hashed; None: as RFC 9106 recommends."""
 
     def signer(self, purpose: Purpose) -> Signer:
         return Signer(purpose, self.root_key, self.previous_root_key)
@@ -131,9 +139,7 @@ class Hub:
     waits: Waits
     resources: Resources
     sinks: Sinks
-    identity: Identity
-    tokens: Tokens
-    enrolments: Enrolments
+    people: People
     secrets: CachedSecrets
     """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
     secret_book: SecretBook
@@ -188,9 +194,7 @@ class _Administration:
 
     resources: Resources
     sinks: Sinks
-    identity: Identity
-    tokens: Tokens
-    enrolments: Enrolments
+    people: People
 
 
 def build(
@@ -227,7 +231,7 @@ def build(
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
     write = ConfigurationWriter(storage.tables, configuration, randomness).write
-    administration = _administration(options, clock, configuration, write, randomness)
+    administration = _administration(options, storage, clock, configuration, write, randomness)
     keeping = _keeping(options, storage, clock, configuration, write, randomness, vault or {})
     sources = build_sources(
         context, creator, configuration, keeping.kept, storage.tables, limits, _surroundings(options)
@@ -271,9 +275,7 @@ def build(
         waits=waits,
         resources=administration.resources,
         sinks=administration.sinks,
-        identity=administration.identity,
-        tokens=administration.tokens,
-        enrolments=administration.enrolments,
+        people=administration.people,
         secrets=keeping.kept,
         secret_book=SecretBook(keeping.engine, keeping.kept),
     )
@@ -349,16 +351,21 @@ def _keeping(
 
 def _administration(
     options: Options,
+    storage: Storage,
     clock: Clock,
     configuration: ConfigurationCopy,
     write: Write,
     randomness: Callable[[], int],
 ) -> _Administration:
     newest = configuration.newest
-
-    async def news() -> Credentials:
-        return (await configuration.news()).credentials
-
+    book = Book(configuration.credentials, configuration.news, newest, write, storage.tables)
+    of_people = PeopleOptions(
+        site=Site(options.public_url, options.admin_contact),
+        session_lifetime=timedelta(hours=options.session_hours),
+        front_end=options.front_end,
+        first_admin_token_sha256=options.first_admin_token_sha256,
+        passwords=options.passwords,
+    )
     return _Administration(
         resources=Resources(
             newest,
@@ -370,14 +377,5 @@ def _administration(
             max_payload=options.terms.max_payload,
         ),
         sinks=Sinks(newest, write),
-        identity=Identity(configuration.credentials, news, clock, options.first_admin_token_sha256),
-        tokens=Tokens(newest, write, clock, new_secret),
-        enrolments=Enrolments(
-            newest,
-            write,
-            clock,
-            new_secret,
-            lambda: f"{randomness() & (1 << 48) - 1:012x}",
-            options.signer(Purpose.CREDENTIAL).mac,
-        ),
+        people=build_people(of_people, book, clock, randomness, options.signer),
     )

@@ -30,6 +30,7 @@ EXAMPLE_HEAD: Final = {"FUNCTIONS_WORKER_RUNTIME": "python"}
 WHO: Final = {
     Access.ANYBODY: "anybody",
     Access.SINK: "a sink",
+    Access.SIGNED_IN: "who is signed in",
     Access.VIEWER: "Viewer",
     Access.ADMIN: "Admin",
 }

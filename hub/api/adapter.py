@@ -6,7 +6,7 @@ raises is raised here, where one table makes a problem document of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CALLER: Final = "nexomatic.caller"
 """Where in the scope the caller is."""
+_SET_COOKIE: Final = "set-cookie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: Sequence[str] = ()
+    """Each `Set-Cookie`: the one header that an answer may have several of."""
 
 
 async def call(app: ASGIApp, request: Request, caller: object) -> Answer:
@@ -53,8 +56,10 @@ async def call(app: ASGIApp, request: Request, caller: object) -> Answer:
             body.append(message.get("body", b""))
 
     await app(_scope(request, caller), receive, send)
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer["headers"]}
-    return Answer(answer["status"], headers, b"".join(body))
+    pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer["headers"]]
+    headers = {name: value for name, value in pairs if name != _SET_COOKIE}
+    cookies = [value for name, value in pairs if name == _SET_COOKIE]
+    return Answer(answer["status"], headers, b"".join(body), cookies)
 
 
 def _scope(request: Request, caller: object) -> Scope:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from hub.api import events, health, people, receipts, resources, schedules, secrets, sinks, stats
+from hub.api import events, health, people, receipts, resources, schedules, secrets, session, sinks, stats, users
 from hub.api.services import Services
 from hub.api.views import Problem, SourceDocument
 from hub.errors import NotFound
@@ -20,8 +20,8 @@ from hub.rules import field_errors
 
 VERSION: Final = "1"
 ROUTERS: Final = (
-    events.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router,
-    people.router, stats.router, health.router,
+    events.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router, session.router,
+    users.router, people.router, stats.router, health.router,
 )  # fmt: skip
 _WRITTEN: Final[tuple[type[BaseModel], ...]] = (SourceDocument,)
 """Models of documents that are only ever written: the OpenAPI document would not have them by itself."""

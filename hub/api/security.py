@@ -11,9 +11,9 @@ from pydantic import JsonValue
 
 from hub.api.adapter import CALLER
 from hub.api.services import Services
-from hub.errors import FieldError, Invalid, LengthRequired, UnsupportedBody
-from hub.people.identity import Caller
-from hub.people.roles import ROUTES, require
+from hub.errors import FieldError, Invalid, LengthRequired, NotAllowed, UnsupportedBody
+from hub.people.identity import Caller, Person
+from hub.people.roles import ROUTES, Access, require
 from hub.rules import strict_json
 
 MOST_BODY_BYTES: Final = 256 * 1024
@@ -38,6 +38,14 @@ Desk = Annotated[Services, Depends(_services)]
 def caller_of(request: Request) -> Caller:
     """Who calls, as the shell around the application found out."""
     caller: Caller = request.scope[CALLER]
+    return caller
+
+
+def person_of(request: Request) -> Person:
+    """The person who calls. Raises `NotAllowed` for anything else, which the table lets through nowhere."""
+    caller = caller_of(request)
+    if not isinstance(caller, Person):
+        raise NotAllowed
     return caller
 
 
@@ -71,7 +79,11 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            require(f"{request.method} {self.path}", caller_of(request))
+            route = f"{request.method} {self.path}"
+            require(route, caller_of(request))
+            if ROUTES[route] is not Access.ANYBODY:
+                sessions = (await _services(request)).people.sessions
+                sessions.check_intended(caller_of(request), request.method, request.headers)
             _check_query(request, {each.alias for each in self.dependant.query_params})
             strict = StrictRequest(request)
             if self.body_field is not None:

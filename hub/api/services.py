@@ -19,8 +19,7 @@ from hub.life.listing import Listing
 from hub.life.logs import Logs
 from hub.life.rerun import Reruns
 from hub.limits.depth import QueueDepths
-from hub.people.enrolment import Enrolments
-from hub.people.tokens import Tokens
+from hub.people.wiring import People
 from hub.signing import Signer
 from hub.sources.wiring import Sources
 from hub.upkeep.stats import StatsBook
@@ -43,8 +42,7 @@ class Services:
     secrets: SecretBook
     sinks: Sinks
     presence: PresenceBook
-    tokens: Tokens
-    enrolments: Enrolments
+    people: People
     stats: StatsBook
     sources: Sources
     cursors: Signer

@@ -11,7 +11,6 @@ from hub.model.configuration import (
     Action,
     EventGridSource,
     EventType,
-    Name,
     Runtime,
     ScheduleSource,
     SinkType,
@@ -20,7 +19,6 @@ from hub.model.configuration import (
     WebhookSource,
 )
 from hub.model.event import Event, LogLine, Outcome, State
-from hub.model.people import Role
 from hub.model.sink import SinkState
 from hub.storage.codec import text_of_time
 from hub.storage.event_summaries import Summary
@@ -238,7 +236,7 @@ class Rotate(Asked):
     overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
 
 
-# --- sinks and people ------------------------------------------------------------------------------------------------
+# --- sinks ------------------------------------------------------------------------------------------------------------
 
 
 class SinkView(View):
@@ -263,64 +261,6 @@ class SinkView(View):
 class SinkList(View):
     items: list[SinkView]
     cursor: str | None
-
-
-class CreateToken(Asked):
-    name: Name
-    role: Annotated[Role, Field(strict=False)]
-    expires_at: Annotated[datetime | None, Field(strict=False)] = None
-
-
-class TokenView(View):
-    name: str
-    role: Role
-    created_at: Time
-    expires_at: Time | None
-
-
-class CreatedToken(TokenView):
-    """The token is shown this once."""
-
-    token: str
-
-
-class TokenList(View):
-    items: list[TokenView]
-    cursor: str | None
-
-
-class CreateEnrolment(Asked):
-    """A token with which so many agents may become sinks of this type, for so long or until then."""
-
-    sink_type: Name
-    uses: Annotated[int, Field(ge=1, le=10_000)] = 1
-    expires_in: Annotated[int | None, Field(ge=60, le=31_536_000)] = None
-    """Seconds; a day if neither is given."""
-    expires_at: Annotated[datetime | None, Field(strict=False)] = None
-
-
-class EnrolmentView(View):
-    id: str
-    sink_type: str
-    uses_left: int
-    created_at: Time
-    expires_at: Time
-
-
-class CreatedEnrolment(EnrolmentView):
-    """The token is shown this once."""
-
-    token: str
-
-
-class EnrolmentList(View):
-    items: list[EnrolmentView]
-    cursor: str | None
-
-
-class Me(View):
-    name: str
-    role: Role | None
 
 
 class Health(View):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
@@ -52,6 +53,10 @@ class Person:
     """The name of the token."""
     session: str | None = None
     """The id of the session. It opens nothing: the cookie is signed."""
+    expires_at: datetime | None = None
+    """When the session or token ends by itself."""
+    notice: str | None = None
+    """Why there is no role, and what to do about it."""
 
 
 Caller: TypeAlias = Anonymous | Person | Sink
@@ -60,7 +65,11 @@ T = TypeVar("T")
 
 
 class Identity:
-    """Knows callers. `credentials` is the copy, at most 5 s old; `news` reads it anew, for what it does not know."""
+    """Knows callers by their tokens.
+
+    `credentials` is the copy, at most 5 s old; `news` reads it anew, for what it does not know; `used` is told the
+    hash of each access token that comes.
+    """
 
     def __init__(
         self,
@@ -68,11 +77,13 @@ class Identity:
         news: Callable[[], Awaitable[Credentials]],
         clock: Clock,
         first_admin_sha256: str | None = None,
+        used: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._credentials = credentials
         self._news = news
         self._clock = clock
         self._first_admin = first_admin_sha256
+        self._used = used
 
     async def of(self, authorization: str | None) -> Caller:
         """The caller. Raises `NotAuthenticated` for a credential that is not valid, or not any more."""
@@ -97,12 +108,38 @@ class Identity:
     async def _person(self, sha256: str) -> Person:
         if self._first_admin is not None and hmac.compare_digest(self._first_admin, sha256):
             return Person(FIRST_ADMIN, Role.ADMIN, via=Via.FIRST_ADMIN_TOKEN)
-        found = _known((await self._credentials()).tokens, sha256) or _known((await self._news()).tokens, sha256)
-        if found is None:
+        credentials = await self._credentials()
+        if sha256 not in credentials.tokens:
+            credentials = await self._news()
+        token = _known(credentials.tokens, sha256)
+        if token is None:
             raise NotAuthenticated("this token is not valid: it was revoked, or never made here")
-        if _expired(found, self._clock):
+        if _expired(token, self._clock):
             raise NotAuthenticated("this token has expired")
-        return Person(found.name, found.role, token=found.name)
+        person = _bearer(token, credentials)
+        if self._used is not None:
+            await self._used(sha256)
+        return person
+
+
+def _bearer(token: Token, credentials: Credentials) -> Person:
+    """Who bears this token, and what that comes to today: never more than its user may."""
+    if token.user is None:
+        return Person(token.name, token.role, token=token.name, expires_at=token.expires_at)
+    user = credentials.users.get(token.user)
+    if user is None or user.disabled:
+        raise NotAuthenticated("the user of this token was disabled or removed")
+    role = Role.VIEWER if user.may is Role.VIEWER else token.role
+    notice = None if user.may is not None else f"{user.name}, whose token this is, has no role here any more"
+    return Person(
+        user.name,
+        role if user.may else None,
+        user.id,
+        Via.TOKEN,
+        token.name,
+        expires_at=token.expires_at,
+        notice=notice,
+    )
 
 
 def _known(stored: Mapping[str, T], sha256: str) -> T | None:

@@ -19,6 +19,8 @@ class Access(StrEnum):
     """Whoever has the address; the route itself asks for a key or a token where it needs one."""
     SINK = "sink"
     """An enrolled sink. No person, whatever their role, speaks for a sink."""
+    SIGNED_IN = "signed in"
+    """Any person the hub knows, even one without a role: about themselves alone."""
     VIEWER = "viewer"
     ADMIN = "admin"
     """Admins may do what viewers may."""
@@ -37,7 +39,19 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /": Access.ANYBODY,
     "GET /api/health": Access.ANYBODY,
     "POST /api/reconcile": Access.ADMIN,
-    "GET /api/me": Access.VIEWER,
+    "POST /api/session": Access.ANYBODY,
+    "GET /api/session": Access.SIGNED_IN,
+    "DELETE /api/session": Access.SIGNED_IN,
+    "GET /api/session/methods": Access.ANYBODY,
+    "POST /api/session/invitation": Access.ANYBODY,
+    "GET /api/me": Access.SIGNED_IN,
+    "PUT /api/me/password": Access.SIGNED_IN,
+    "GET /api/users": Access.ADMIN,
+    "POST /api/users": Access.ADMIN,
+    "GET /api/users/{name}": Access.ADMIN,
+    "PATCH /api/users/{name}": Access.ADMIN,
+    "DELETE /api/users/{name}": Access.ADMIN,
+    "POST /api/users/{name}/invite": Access.ADMIN,
     "GET /api/stats": Access.VIEWER,
     "GET /api/openapi.json": Access.VIEWER,
     "GET /api/events": Access.VIEWER,
@@ -89,9 +103,9 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/sinks": Access.VIEWER,
     "GET /api/sinks/{name}": Access.VIEWER,
     "DELETE /api/sinks/{name}": Access.ADMIN,
-    "GET /api/tokens": Access.ADMIN,
-    "POST /api/tokens": Access.ADMIN,
-    "DELETE /api/tokens/{name}": Access.ADMIN,
+    "GET /api/tokens": Access.VIEWER,
+    "POST /api/tokens": Access.VIEWER,
+    "DELETE /api/tokens/{name}": Access.VIEWER,
     "GET /api/enrolments": Access.ADMIN,
     "POST /api/enrolments": Access.ADMIN,
     "DELETE /api/enrolments/{id}": Access.ADMIN,
@@ -107,17 +121,29 @@ def require(route: str, caller: Caller) -> None:
     if isinstance(caller, Anonymous):
         raise NotAuthenticated(caller.why)
     if access is None or not _enough(access, caller):
-        raise NotAllowed(f"this needs {_WORDS.get(access, 'what nobody has')}")
+        notice = caller.notice if isinstance(caller, Person) else None
+        raise NotAllowed(notice or f"this needs {_WORDS.get(access, 'what nobody has')}")
 
 
 def _enough(access: Access, caller: Caller) -> bool:
-    if access is Access.SINK:
-        return isinstance(caller, Sink)
-    return isinstance(caller, Person) and (caller.role is Role.ADMIN or access is Access.VIEWER)
+    if isinstance(caller, Sink):
+        return access is Access.SINK
+    if not isinstance(caller, Person):
+        return False
+    match access:
+        case Access.SIGNED_IN:
+            return True
+        case Access.VIEWER:
+            return caller.role is not None
+        case Access.ADMIN:
+            return caller.role is Role.ADMIN
+        case _:
+            return False
 
 
 _WORDS: Final[Mapping[Access | None, str]] = {
     Access.SINK: "a sink's credential",
-    Access.VIEWER: "the token of a viewer or an admin",
-    Access.ADMIN: "the token of an admin",
+    Access.SIGNED_IN: "a person who is signed in, or their token",
+    Access.VIEWER: "a viewer or an admin",
+    Access.ADMIN: "an admin",
 }

@@ -9,6 +9,7 @@ from typing import Final
 TOKEN_PREFIX: Final = "nxt_"  # noqa: S105 - what a token begins with, not a token
 ENROLMENT_PREFIX: Final = "nxe_"
 SINK_PREFIX: Final = "nxs_"
+INVITATION_PREFIX: Final = "nxi_"
 SECRET_BYTES: Final = 32
 LONGEST: Final = 200
 

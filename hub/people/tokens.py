@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TypeAlias
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 
 from hub.clock import Clock
-from hub.errors import FieldError, Invalid, NotFound, Rejected
+from hub.errors import FieldError, Invalid, NotAllowed, NotFound, Rejected
 from hub.model.people import Role, Token
+from hub.people.identity import Person
 from hub.people.secret_text import TOKEN_PREFIX, digest
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
+
+USUAL_LIFETIME: Final = timedelta(days=90)
+"""Of a token of which nothing else is said."""
 
 Newest: TypeAlias = Callable[[], Awaitable[Configuration]]
 
@@ -24,6 +28,14 @@ class NewToken:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A token as it is known later."""
+
+    token: Token
+    sha256: str = field(repr=False)
+
+
 class Tokens:
     """Makes and revokes access tokens."""
 
@@ -33,12 +45,14 @@ class Tokens:
         self._clock = clock
         self._new_secret = new_secret
 
-    async def create(self, name: str, role: Role, expires_at: datetime | None = None) -> NewToken:
+    async def create(
+        self, name: str, role: Role, expires_at: datetime | None = None, user: str | None = None
+    ) -> NewToken:
         """A new token. Raises `Rejected` if the name is taken, `Invalid` for a time that is over."""
         now = self._clock.now()
         check_future("expires_at", expires_at, now)
         text = TOKEN_PREFIX + self._new_secret()
-        token = Token(name=name, role=role, created_at=now.replace(microsecond=0), expires_at=expires_at)
+        token = Token(name=name, role=role, created_at=now.replace(microsecond=0), expires_at=expires_at, user=user)
         entry = Entry(RowKind.TOKEN, name, token, sha256=digest(text))
 
         def decide(seen: Configuration) -> Edit:
@@ -49,20 +63,44 @@ class Tokens:
         await self._write(decide)
         return NewToken(token, text)
 
-    async def list(self) -> list[Token]:
-        """All tokens, by name, those that have expired too."""
-        return [each.model for each in (await self._newest()).of(RowKind.TOKEN) if isinstance(each.model, Token)]
+    async def create_for(self, maker: Person, name: str, role: Role, expires_at: datetime | None) -> NewToken:
+        """A token of somebody's own. It may no more than they, and one made with a token ends no later than that.
 
-    async def revoke(self, name: str) -> None:
-        """End a token: no process accepts it for more than 5 s from now. Raises `NotFound`."""
+        Raises `NotAllowed`, and what `create` raises.
+        """
+        if maker.role is not Role.ADMIN and role is Role.ADMIN:
+            raise NotAllowed("a token may no more than who makes it: VIEWER is allowed")
+        ends = maker.expires_at if maker.token is not None else None
+        if ends is not None and (expires_at is None or expires_at > ends):
+            what = f"must be {ends:%Y-%m-%dT%H:%M:%SZ} or before: this token is made with one that expires then"
+            raise Invalid(f"expires_at {what}", [FieldError("expires_at", what)])
+        return await self.create(name, role, expires_at, maker.id)
+
+    async def list(self, of: Person | None = None) -> list[KnownToken]:
+        """All tokens by name, expired ones too; of somebody who is no admin only their own."""
+        found = [(each.model, each.sha256) for each in (await self._newest()).of(RowKind.TOKEN)]
+        return [KnownToken(each, sha256) for each, sha256 in found if isinstance(each, Token) and _is_theirs(each, of)]
+
+    async def revoke(self, name: str, by: Person | None = None) -> str:
+        """End a token: no process accepts it for more than 5 s from now. Answers its hash. Raises `NotFound`."""
+        ended: list[str] = []
 
         def decide(seen: Configuration) -> Edit:
             entry = seen.get(RowKind.TOKEN, name)
-            if entry is None:
+            if entry is None or not isinstance(entry.model, Token) or not _is_theirs(entry.model, by):
                 raise NotFound(f"there is no token {name}")
+            ended[:] = [entry.sha256]
             return Edit(remove=[entry])
 
         await self._write(decide)
+        return ended[0]
+
+
+def _is_theirs(token: Token, person: Person | None) -> bool:
+    """Whether they may see and revoke it."""
+    if person is None or person.role is Role.ADMIN:
+        return True
+    return (person.id is not None and token.user == person.id) or token.name == person.token
 
 
 def check_future(field_name: str, at: datetime | None, now: datetime) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from hub.errors import LimitExceeded, Missing
 from hub.model.configuration import Action, EventType, SinkType, Source
-from hub.model.people import Enrolment, Token
+from hub.model.people import Enrolment, Token, User
 from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
@@ -38,7 +38,7 @@ _VERSION_KEY: Final = "~version"
 _PAGE: Final = 1000
 _REMEMBERED_CHARS: Final = 4000
 """Of what the version row says of the newest writes; it is read every few seconds."""
-_SECRET_COLUMNS: Final = ("sha256", "key", "old_key", "old_key_until")
+_SECRET_COLUMNS: Final = ("sha256", "password", "key", "old_key", "old_key_until")
 
 
 class RowKind(StrEnum):
@@ -52,6 +52,8 @@ class RowKind(StrEnum):
     TOKEN = "tokens"  # noqa: S105 - the kind, not a token
     ENROLMENT = "enrolments"
     SECRET = "secrets"  # noqa: S105 - the kind, not a secret
+    USER = "users"
+    """Named by their ids."""
 
 
 _MODELS: Final[Mapping[RowKind, TypeAdapter[Any]]] = {
@@ -63,6 +65,7 @@ _MODELS: Final[Mapping[RowKind, TypeAdapter[Any]]] = {
     RowKind.TOKEN: TypeAdapter(Token),
     RowKind.ENROLMENT: TypeAdapter(Enrolment),
     RowKind.SECRET: TypeAdapter(SecretInfo),
+    RowKind.USER: TypeAdapter(User),
 }
 
 
@@ -74,7 +77,9 @@ class Entry:
     name: str
     model: BaseModel
     sha256: str = field(default="", repr=False)
-    """Of a token or credential."""
+    """Of a token or credential; of a user's invitation."""
+    password: str = field(default="", repr=False)
+    """A user's, hashed with argon2."""
     key: str = field(default="", repr=False)
     """A webhook's key, in clear: it is an address."""
     old_key: str = field(default="", repr=False)
@@ -104,6 +109,8 @@ class Credentials:
     tokens: Mapping[str, Token] = field(default_factory=dict, repr=False)
     sinks: Mapping[str, Sink] = field(default_factory=dict, repr=False)
     webhook_keys: Mapping[str, WebhookKey] = field(default_factory=dict, repr=False)
+    users: Mapping[str, User] = field(default_factory=dict, repr=False)
+    """By id: whose session it is says its cookie, and what they may is written here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +271,19 @@ def _credentials(entries: Iterable[Entry]) -> Credentials:
     tokens: dict[str, Token] = {}
     sinks: dict[str, Sink] = {}
     keys: dict[str, WebhookKey] = {}
+    users: dict[str, User] = {}
     for entry in entries:
         if isinstance(entry.model, Token):
             tokens[entry.sha256] = entry.model
         elif isinstance(entry.model, Sink):
             sinks[entry.sha256] = entry.model
+        elif isinstance(entry.model, User):
+            users[entry.model.id] = entry.model
         elif entry.key:
             keys[entry.key] = WebhookKey(entry.name)
             if entry.old_key:
                 keys[entry.old_key] = WebhookKey(entry.name, entry.old_key_until)
-    return Credentials(tokens, sinks, keys)
+    return Credentials(tokens, sinks, keys, users)
 
 
 def _version_of(row: Row) -> Version:
@@ -315,7 +325,7 @@ def _values(entry: Entry, version: str) -> dict[str, Value]:
         "name": entry.name,
         "document": document,
     }
-    for name in ("sha256", "key", "old_key"):
+    for name in ("sha256", "password", "key", "old_key"):
         if getattr(entry, name):
             values[name] = getattr(entry, name)
     if entry.old_key_until is not None:

@@ -17,6 +17,7 @@ STATS = "stats"
 SECRETS = "secrets"
 RECEIPTS = "receipts"
 DELIVERIES = "deliveries"
+TOKEN_USE = "tokenuse"  # noqa: S105 - a table
 TABLES = (
     EVENTS,
     PARTITIONS,
@@ -30,6 +31,7 @@ TABLES = (
     SECRETS,
     RECEIPTS,
     DELIVERIES,
+    TOKEN_USE,
 )
 
 SOUGHT: tuple[tuple[str, str | bool], ...] = (("open", True), ("state", "ERROR"), ("state", "WARNING"))

@@ -34,8 +34,10 @@ def test_make_run_shows_a_real_delivery_and_goes_on_where_it_stopped(tmp_path: P
         assert set(ready["pids"]) >= {"hub", "sink"}
         assert all(Path(f"/proc/{pid}").exists() for pid in ready["pids"].values())
         events = first.client.get("/api/events")["items"]
+        sign_in_and_choose_a_password(ready)
         assert first.stop() == 0
     printed = "".join(first.output)
+    assert f"as admin, password {ready['password']} (" in printed
     assert "RELEASE_NOTE on local: SUCCESS" in printed
     assert "RELEASE_NOTE_ARCHIVE on local: SUCCESS" in printed
     assert "Initial commit (Codertocat" in printed
@@ -46,9 +48,26 @@ def test_make_run_shows_a_real_delivery_and_goes_on_where_it_stopped(tmp_path: P
     second = Platform(tmp_path / "home", storage)
     with second:
         assert second.ready["token"] == ready["token"]
+        assert (second.ready["user"], second.ready["password"]) == ("admin", None)
         again = second.client.get("/api/events")["items"]
     assert {each["id"] for each in events} < {each["id"] for each in again}
     assert "loaded from examples/" not in "".join(second.output), "what is there is left as it is"
+
+
+def sign_in_and_choose_a_password(ready: dict[str, Any]) -> None:
+    """As a browser does it, through the host, which writes cookies its own way."""
+    url = ready["url"]
+    with requests.Session() as browser:
+        browser.headers["Origin"] = url
+        body = {"user": ready["user"], "password": ready["password"]}
+        said = browser.post(f"{url}/api/session", json=body, timeout=10).json()
+        assert (said["role"], said["must_change_password"]) == (None, True)
+        browser.headers["X-CSRF-Token"] = said["csrf_token"]
+        assert browser.get(f"{url}/api/events", timeout=10).status_code == 403
+        new = {"password": ready["password"], "new_password": "four words and a bit"}
+        said = browser.put(f"{url}/api/me/password", json=new, timeout=10).json()
+        assert said["role"] == "ADMIN"
+        assert browser.get(f"{url}/api/users", timeout=10).status_code == 200
 
 
 def test_a_webhook_is_answered_with_where_to_ask(platform: Platform) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.functions as func
+from argon2 import Parameters, Type
+from argon2.low_level import ARGON2_VERSION
 from azure.functions.http import HttpRequest
 
 import function_app
@@ -31,6 +33,8 @@ from tests.unit.configuring import StepClock
 FIRST_ADMIN = "nxt_the-first-admin-of-the-tests"
 PUBLIC_URL = "https://hub.example.com"
 SINK_TYPE = "PYTHON:BASE"
+CHEAP = Parameters(Type.ID, ARGON2_VERSION, 16, 32, 1, 8, 1)
+"""How passwords are hashed here: as in production, but for the time and memory it takes."""
 POLL = {"slots": 4, "version": "1", "instance": "instance-1"}
 _SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC834_1
 """Makes numbers that count up differ in all their bits."""
@@ -55,6 +59,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
+    """Each `Set-Cookie`."""
 
     @property
     def json(self) -> Any:
@@ -127,7 +133,8 @@ class Shell:
         answer: func.HttpResponse = await route.function.call(request)
         answered = {name.lower(): value for name, value in answer.headers.items()}
         answered.setdefault("content-type", answer.mimetype)
-        return Reply(answer.status_code, answered, answer.get_body() or b"")
+        cookies = tuple(answer.headers.get_all("set-cookie"))
+        return Reply(answer.status_code, answered, answer.get_body() or b"", cookies)
 
     async def ok(self, method: str, url: str, body: Any = None, **options: Any) -> Any:
         """The document of an answer that has to be a success."""
@@ -179,7 +186,8 @@ async def opened_shell(**options: Any) -> AsyncIterator[Shell]:
         root_key=RootKey(bytes(32)),
         terms=terms,
         fleet=Fleet(poll_seconds=0.05),
-        public_url=PUBLIC_URL,
+        public_url=options.pop("public_url", PUBLIC_URL),
+        passwords=CHEAP,
         first_admin_token_sha256=hashlib.sha256(FIRST_ADMIN.encode()).hexdigest(),
         **options,
     )

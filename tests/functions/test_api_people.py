@@ -14,8 +14,10 @@ class TestTokens:
         made = await shell.ok("POST", "/api/tokens", {"name": "ci", "role": "VIEWER", "expires_at": None})
         token = made.pop("token")
         assert token.startswith("nxt_")
-        assert await shell.ok("GET", "/api/me", token=token) == {"name": "ci", "role": "VIEWER"}
-        assert await shell.ok("GET", "/api/tokens") == {"items": [made], "cursor": None}
+        me = await shell.ok("GET", "/api/me", token=token)
+        assert (me["name"], me["role"], me["id"]) == ("ci", "VIEWER", None)
+        used = {**made, "last_used_at": "2026-03-01T12:00:00.000Z"}
+        assert await shell.ok("GET", "/api/tokens") == {"items": [used], "cursor": None}
         assert (await shell("DELETE", "/api/tokens/CI")).status == 204
         (await shell("GET", "/api/me", token=token)).problem(401)
         (await shell("DELETE", "/api/tokens/ci")).problem(404)

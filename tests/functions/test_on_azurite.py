@@ -70,7 +70,7 @@ async def test_a_token_and_a_sink_made_in_one_process_are_known_in_the_other(des
     await other.copy.current()
     name = unique("ci")
     token = await one.tokens.create(name, Role.VIEWER)
-    assert await other.identity.of(f"Bearer {token.text}") == Person(name, Role.VIEWER)
+    assert await other.identity.of(f"Bearer {token.text}") == Person(name, Role.VIEWER, token=name)
     await one.pool(name)
     made = await one.enrolments.create(name, 1, one.clock.now() + timedelta(hours=1))
     given = await other.enrolments.exchange(Enrol(token=made.text, name=name, version="1"))

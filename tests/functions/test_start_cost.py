@@ -27,7 +27,10 @@ async def ask(function, **route):
     )
 
 async def main():
-    heavy = ("fastapi", "starlette", "azure.data.tables", "azure.identity", "azure.keyvault.secrets")
+    heavy = (
+        "fastapi", "starlette", "azure.data.tables", "azure.identity", "azure.keyvault.secrets",
+        "argon2", "aiohttp", "joserfc", "httpx", "authlib",
+    )
     said = {"webhook": (await ask(webhook, key="none")).status_code, "poll": (await ask(agent_poll)).status_code}
     said["loaded before"] = [name for name in heavy if name in sys.modules]
     said["api"] = (await ask(api)).status_code

@@ -1,0 +1,112 @@
+"""Puts together what has to do with people."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from hub.clock import Clock
+from hub.people.devices import Devices
+from hub.people.enrolment import Enrolments
+from hub.people.identity import Identity
+from hub.people.local_sign_in import LocalSignIn
+from hub.people.passwords import Passwords
+from hub.people.secret_text import new_secret
+from hub.people.sessions import Sessions, Site
+from hub.people.throttle import Throttle
+from hub.people.token_use import TokenUse
+from hub.people.tokens import Tokens
+from hub.people.users import Users
+from hub.rules.callers import FrontEnd
+from hub.signing import Purpose, Signer
+from hub.storage.configuration import Configuration, Credentials, Write
+from hub.storage.ports import Tables
+from hub.storage.token_use_rows import TokenUseRows
+
+if TYPE_CHECKING:
+    from argon2 import Parameters
+
+Read: TypeAlias = Callable[[], Awaitable[Configuration]]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleOptions:
+    """What the settings decide of people."""
+
+    site: Site
+    session_lifetime: timedelta = timedelta(hours=12)
+    front_end: FrontEnd | None = None
+    first_admin_token_sha256: str | None = None
+    passwords: Parameters | None = None
+    """How passwords are hashed; None: as RFC 9106 recommends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The configuration, as people's use cases read and write it."""
+
+    credentials: Callable[[], Awaitable[Credentials]]
+    news: Read
+    newest: Read
+    write: Write
+    tables: Tables
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The use cases about people."""
+
+    options: PeopleOptions
+    identity: Identity
+    sessions: Sessions
+    devices: Devices
+    local: LocalSignIn
+    users: Users
+    tokens: Tokens
+    token_use: TokenUse
+    enrolments: Enrolments
+
+
+def build_people(
+    options: PeopleOptions,
+    book: Book,
+    clock: Clock,
+    randomness: Callable[[], int],
+    signer: Callable[[Purpose], Signer],
+) -> People:
+    """All of them. Asks for nothing yet."""
+
+    def new_id() -> str:
+        return f"{randomness() & (1 << 48) - 1:012x}"
+
+    def long_id() -> str:
+        return f"{randomness() & (1 << 128) - 1:032x}"
+
+    async def news() -> Credentials:
+        return (await book.news()).credentials
+
+    site, newest, write = options.site, book.newest, book.write
+    token_use = TokenUse(TokenUseRows(book.tables), clock)
+    passwords = Passwords(options.passwords)
+    return People(
+        options=options,
+        identity=Identity(book.credentials, news, clock, options.first_admin_token_sha256, token_use.used),
+        sessions=Sessions(
+            signer(Purpose.SESSION),
+            signer(Purpose.CSRF),
+            book.credentials,
+            news,
+            clock,
+            site,
+            options.session_lifetime,
+            long_id,
+        ),
+        devices=Devices(signer(Purpose.DEVICE), site, long_id),
+        local=LocalSignIn(newest, write, clock, passwords, Throttle(clock.monotonic)),
+        users=Users(newest, write, clock, passwords, new_secret, new_id),
+        tokens=Tokens(newest, write, clock, new_secret),
+        token_use=token_use,
+        enrolments=Enrolments(newest, write, clock, new_secret, new_id, signer(Purpose.CREDENTIAL).mac),
+    )
