@@ -4,8 +4,9 @@ It reads, and takes nothing: no token, no slot, no message. For an event that wa
 if that is a blob; the sinks' presences (a read for one, else a query for each thousand); the slots in use and the
 bucket of starts, where its EventType has those limits; the depths of its queue and of the overflow, and where it is
 pinned to one sink those of its pool. That is four operations as a rule, nine at most, and one for each further thousand
-sinks. For one that runs it is two, for one that has ended one. The configuration is the copy by which this process
-decides.
+sinks; where a schedule fired it that lets nothing overlap, one more for each event back to the last that has begun
+(`overlap.py`). For one that runs it is two, for one that has ended one. The configuration is the copy by which this
+process decides.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TypeAlias
 from hub.errors import Missing, NotFound
 from hub.life.claim import Claimer
 from hub.life.context import LifeContext
+from hub.life.overlap import check_overlap
+from hub.life.permits import Later
 from hub.limits.overflow import queue_of
 from hub.limits.slots import Slots
 from hub.limits.start_rate import StartRates
@@ -29,6 +32,7 @@ from hub.rules.explaining import explain, is_held, requeued
 from hub.rules.explanation import Explanation, Facts, Place
 from hub.rules.resolving import Plan, Unresolvable, plan
 from hub.rules.routing import pool, takers
+from hub.rules.standing import void
 from hub.storage import keys
 
 PresencesOf: TypeAlias = Callable[[Sequence[Sink]], Awaitable[Mapping[str, Presence]]]
@@ -100,8 +104,9 @@ class Explainer:
         asked = [*_holder(facts), *(elsewhere.sinks if elsewhere else ())]
         if event_type is not None:
             asked += (*takers(event_type, facts.snapshot), *pool(event_type.sink_type, facts.snapshot))
-        planned, presences, running, starts_in, depth = await asyncio.gather(
+        planned, schedule, presences, running, starts_in, depth = await asyncio.gather(
             self._plan(event, facts.snapshot),
+            self._schedule(event, facts),
             self._presences_of(list({each.name: each for each in asked}.values())),
             self._running(facts),
             self._starts_in(facts),
@@ -111,6 +116,8 @@ class Explainer:
             facts,
             plan=planned if isinstance(planned, Plan) else None,
             unresolvable=planned if isinstance(planned, Unresolvable) else None,
+            schedule=schedule if isinstance(schedule, Unresolvable) else None,
+            behind=event.previous if isinstance(schedule, Later) else None,
             presences=presences,
             elsewhere=elsewhere,
             running=running,
@@ -125,6 +132,17 @@ class Explainer:
             return (await self._claimer.prepare(event, plan(event, snapshot, self._life.terms.lease_seconds))).plan
         except Unresolvable as why:
             return why
+
+    async def _schedule(self, event: Event, facts: Facts) -> Unresolvable | Later | None:
+        """What its schedule has against it. What is fired before it is looked at when its time has come."""
+        why = void(event, facts.snapshot)
+        if why is not None or (event.not_before is not None and event.not_before > facts.now):
+            return why
+        try:
+            await check_overlap(self._life, event, facts.snapshot)
+        except (Unresolvable, Later) as found:
+            return found
+        return None
 
     async def _running(self, facts: Facts) -> int | None:
         found = facts.event_type

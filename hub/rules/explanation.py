@@ -18,6 +18,8 @@ from hub.rules.resolving import Plan, Unresolvable
 class Reason(StrEnum):
     """Why an event is where it is. The names are part of the API."""
 
+    SCHEDULE_CHANGED = "SCHEDULE_CHANGED"
+    SCHEDULE_PAUSED = "SCHEDULE_PAUSED"
     CHAIN_TOO_DEEP = "CHAIN_TOO_DEEP"
     QUEUE_TIMEOUT = "QUEUE_TIMEOUT"
     LOST = "LOST"
@@ -26,6 +28,8 @@ class Reason(StrEnum):
     EVENT_TYPE_DISABLED = "EVENT_TYPE_DISABLED"
     EVENT_TYPE_PAUSED = "EVENT_TYPE_PAUSED"
     SINK_TYPE_PAUSED = "SINK_TYPE_PAUSED"
+    OVERLAPPED = "OVERLAPPED"
+    PREVIOUS_RUNNING = "PREVIOUS_RUNNING"
     CONFIGURATION_MISSING = "CONFIGURATION_MISSING"
     MESSAGE_MISSING = "MESSAGE_MISSING"
     QUEUE_ABANDONED = "QUEUE_ABANDONED"
@@ -67,6 +71,8 @@ class Effect(StrEnum):
 
 
 MEANINGS: Final[Mapping[Reason, tuple[Effect, str]]] = {
+    Reason.SCHEDULE_CHANGED: (Effect.ENDS, "its schedule was changed, disabled or deleted since it was made"),
+    Reason.SCHEDULE_PAUSED: (Effect.ENDS, "its schedule was paused at its time"),
     Reason.CHAIN_TOO_DEEP: (Effect.ENDS, "the chain of follow-ons that led to it has led on as often as any may"),
     Reason.QUEUE_TIMEOUT: (Effect.ENDS, "it has waited longer than `queue_timeout_seconds`"),
     Reason.LOST: (
@@ -78,6 +84,11 @@ MEANINGS: Final[Mapping[Reason, tuple[Effect, str]]] = {
     Reason.EVENT_TYPE_DISABLED: (Effect.WAITS, "its event type is disabled"),
     Reason.EVENT_TYPE_PAUSED: (Effect.WAITS, "its event type is paused"),
     Reason.SINK_TYPE_PAUSED: (Effect.WAITS, "its sink type is paused"),
+    Reason.OVERLAPPED: (Effect.ENDS, "an earlier event of its schedule, whose `overlap` is skip, had not ended"),
+    Reason.PREVIOUS_RUNNING: (
+        Effect.WAITS,
+        "an earlier event of its schedule, whose `overlap` is queue, has not ended",
+    ),
     Reason.CONFIGURATION_MISSING: (Effect.ENDS, "its event type or action is gone"),
     Reason.MESSAGE_MISSING: (Effect.WAITS, "its queue was emptied, and a new message is not due yet"),
     Reason.QUEUE_ABANDONED: (
@@ -165,6 +176,10 @@ class Facts:
     """What it would run; None: `unresolvable` says why nothing."""
     unresolvable: Unresolvable | None = None
     """Why it will not run, found as a claim finds it."""
+    schedule: Unresolvable | None = None
+    """Why its schedule does not want it to run any more."""
+    behind: str | None = None
+    """The event of its schedule that was fired before it: that one, or one before, has to end first."""
     elsewhere: Place | None = None
     """Where its message lies, if that is not where today's configuration sends it, or that sends it nowhere."""
     clock_is_right: bool = True

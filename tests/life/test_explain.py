@@ -16,7 +16,7 @@ from hub.limits.slots import Slots
 from hub.limits.start_rate import StartRates
 from hub.limits.token_rows import TokenRows
 from hub.model.configuration import Pause, Runtime, SinkType
-from hub.model.event import State
+from hub.model.event import Event, State
 from hub.model.sink import Sink
 from hub.rules.explanation import Effect, Explanation, Reason
 from hub.storage import keys
@@ -455,3 +455,42 @@ async def _spent(rig: LifeRig, event_id: str, expected: Reason) -> dict[str, int
     before = rig.hub.storage.operations.by_kind()
     assert await code(rig, event_id) is expected
     return dict(rig.hub.storage.operations.by_kind() - before)
+
+
+def test_what_a_schedule_has_against_its_events() -> None:
+    """Held against the sink that polls: what waits for the one before waits, what is changed or overlaps is ended."""
+
+    async def body(fleet: Fleet) -> None:
+        hub, rig = fleet.hubs[0], fleet.rig
+        await rig.event_type("A", lease_seconds=3600)
+        await rig.schedule(cron="1-3 6 * * *", overlap="queue")
+        await hub.sources.schedules.step()
+        first, second = [each.id for each in await events_of(fleet)][:2]
+        await note(rig, Box(SINK))
+        assert await code(rig, first) is Reason.NOT_BEFORE
+        await asyncio.sleep(121)
+        await note(rig, Box(SINK))
+        assert await code(rig, second) is Reason.PREVIOUS_RUNNING, "the first waits too, and goes first"
+        assert [task.event_id for task in await look(rig, Box(SINK, slots=2))] == [first]
+        await note(rig, Box(SINK))
+        said = (await hub.explainer.explain(second)).explanation
+        assert (said.code, first in said.found.detail) == (Reason.PREVIOUS_RUNNING, True)
+        await rig.schedule(cron="1-3 6 * * *", overlap="skip")
+        await note(rig, Box(SINK))
+        assert await code(rig, second) is Reason.SCHEDULE_CHANGED
+        await look(rig, Box(SINK))
+        await asyncio.sleep(16)
+        await look(rig, Box(SINK))
+        event = await rig.read(second)
+        assert (event.state, event.result_code) == (State.ERROR, Reason.SCHEDULE_CHANGED)
+        assert "its schedule was changed" in (await hub.explainer.explain(second)).explanation.found.detail
+
+    with_fleet(body)
+
+
+async def events_of(fleet: Fleet) -> list[Event]:
+    """All events, the oldest first."""
+    found: list[Event] = []
+    async for indexed in fleet.hubs[0].context.partitions.walk():
+        found += [each.event for each in await fleet.storage_rows.list(indexed.partition)]
+    return sorted(found, key=lambda event: event.id)

@@ -126,6 +126,16 @@ CASES: dict[str, tuple[dict[str, Any], Reason, Effect, dict[str, float], Any, An
     "pool paused": ({"sink_type": {"pause": {"until": after(200)}}}, Reason.SINK_TYPE_PAUSED, Effect.WAITS, {}, None,
                     after(200), "sink type PYTHON:BASE is paused until 2026-11-23T12:03:20Z.",
                     "POST /api/sink-types/PYTHON:BASE/resume, or its end"),
+    "schedule changed": ({"facts": {"schedule": Unresolvable(Code.SCHEDULE_CHANGED, "the schedule s is gone")}},
+                         Reason.SCHEDULE_CHANGED, Effect.ENDS, {}, None, None,
+                         "It ends at the next look, within 2 minutes: the schedule s is gone.", "Nothing"),
+    "schedule paused": ({"facts": {"schedule": Unresolvable(Code.SCHEDULE_PAUSED, "s was paused")}},
+                        Reason.SCHEDULE_PAUSED, Effect.ENDS, {}, None, None, "s was paused.", "Nothing"),
+    "overlapped": ({"facts": {"schedule": Unresolvable(Code.OVERLAPPED, "X had not ended")}}, Reason.OVERLAPPED,
+                   Effect.ENDS, {}, None, None, "next looks into its queue: X had not ended.", "it is skipped"),
+    "behind": ({"event": event(source="s"), "facts": {"behind": "X"}}, Reason.PREVIOUS_RUNNING, Effect.WAITS, {}, None,
+               None, "The schedule s runs one event after the other, and X, or one before it, has not ended",
+               "POST /api/events/X/cancel; or overlap allow: PATCH /api/sources/s"),
     "event type gone": ({"event_type": None}, Reason.CONFIGURATION_MISSING, Effect.ENDS, {}, None, None,
                         "there is no event type CLEAN any more", "Create what is missing"),
     "action gone": ({"event_type": {"action": "x"}}, Reason.CONFIGURATION_MISSING, Effect.ENDS, {}, None, None,
@@ -240,7 +250,8 @@ def test_the_table_has_every_code() -> None:
 
 
 FIRST = [
-    "chain", "not before", "disabled", "paused", "pool paused", "message gone", "none enrolled", "clock", "crowded",
+    "schedule changed", "chain", "not before", "disabled", "paused", "pool paused", "behind",
+    "message gone", "none enrolled", "clock", "crowded",
     "max_running", "rate", "secret",
 ]  # fmt: skip
 """Conditions of the table that do not exclude one another, in the order in which they are decided."""
@@ -259,7 +270,8 @@ def _merged(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     merged = dict(one)
     for name, value in two.items():
         if name == "event" and name in one:
-            merged[name] = one[name].model_copy(update={"not_before": value.not_before})
+            update = {"not_before": one[name].not_before or value.not_before, "source": value.source}
+            merged[name] = one[name].model_copy(update=update)
         else:
             merged[name] = {**one.get(name, {}), **value} if isinstance(value, dict) else value
     return merged
