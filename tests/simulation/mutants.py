@@ -260,8 +260,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a slot is released without comparing the claim id",
         (
             SLOTS,
-            '        if row is None or row.values["claim_id"] != claim_id:\n            return\n',
-            "        if row is None:\n            return\n",
+            'while row is not None and row.values["claim_id"] == claim_id:',
+            "while row is not None:",
         ),
     ),
     _mutant(
@@ -348,7 +348,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "more messages are received than there are free slots, and kept",
         (
             RECEIVE,
-            "wanted = min(MOST_AT_ONCE, sum(poll.free for poll in self._polls))",
+            "wanted = min(MOST_AT_ONCE, sum(poll.free for poll in self._polls) - self._kept)",
             "wanted = MOST_AT_ONCE",
         ),
         (
