@@ -234,7 +234,7 @@ def build(
     administration = _administration(options, storage, clock, configuration, write, randomness)
     keeping = _keeping(options, storage, clock, configuration, write, randomness, vault or {})
     sources = build_sources(
-        context, creator, configuration, keeping.kept, storage.tables, limits, _surroundings(options)
+        context, creator, alerts, configuration, keeping.kept, storage.tables, limits, _surroundings(options)
     )
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     upkeep_rows = UpkeepRows(storage.tables)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -16,9 +16,12 @@ from hub.model.snapshot import Snapshot
 from hub.rules import alert_payloads, alerts, strict_json
 from hub.rules.alert_payloads import Failed
 from hub.rules.alerts import Alert
+from hub.rules.lateness import Late
 from hub.rules.watching import LostSink, Unroutable
 
 REMEMBERED: Final = 1000
+SCHEDULES_AT_ONCE: Final = 20
+"""Of more that are late the alerts say how many: a hub that was away must not be a thousand mails."""
 SETTLED_AFTER: Final = timedelta(minutes=3)
 """A create that was not acknowledged within a minute is over."""
 
@@ -55,6 +58,18 @@ class Alerts:
         seen_at, payload = lost.presence.seen_at, alert_payloads.sink_lost(lost, others, self._hub)
         alert_id = alerts.derived_id(Alert.SINK_LOST, seen_at, lost.sink.name)
         await self._fire(Alert.SINK_LOST, alert_id, snapshot, lost.sink.name, payload, str(others))
+
+    async def schedules_late(self, late: Sequence[Late], snapshot: Snapshot) -> None:
+        """Tell of schedules, once for each and the hour of its first tick that is late. Raises `Unavailable`.
+
+        Of more than a few the newest are told of: those that stay late have been before.
+        """
+        for each in sorted(late, key=lambda one: one.tick, reverse=True)[:SCHEDULES_AT_ONCE]:
+            alert_id = alerts.derived_id(Alert.SCHEDULE_LATE, alerts.hour_of(each.tick), each.source.name)
+            if not await self._is_there(alert_id):
+                now = self._life.now()
+                payload = alert_payloads.schedule_late(each, len(late) - 1, now, self._hub)
+                await self._fire(Alert.SCHEDULE_LATE, alert_id, snapshot, each.source.name, payload, now.isoformat())
 
     async def unroutable(self, what: Unroutable, snapshot: Snapshot) -> None:
         """Tell of events that nobody could run, once an hour for each type. Raises `Unavailable`."""

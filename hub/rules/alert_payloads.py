@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from hub.rules.alerts import Alert
+from hub.rules.lateness import Late, Lateness
 from hub.rules.watching import LostSink, Unroutable
 
 MESSAGE_CHARS: Final = 2000
@@ -106,6 +107,33 @@ def unroutable(what: Unroutable, now: datetime, hub: str | None) -> dict[str, An
             "seen_at": _time(what.seen_at) if what.seen_at else None,
             "lack": what.routing.lack.value if what.routing.lack else None,
         },
+    }
+
+
+def schedule_late(late: Late, others: int, now: datetime, hub: str | None) -> dict[str, Any]:
+    """Of HUB.SCHEDULE_LATE. `others`: how many more schedules are late."""
+    source, not_made = late.source, late.what is Lateness.NOT_MADE
+    what, why = ("tick", "no hub made") if not_made else ("event", "no sink has taken")
+    message = f"{'a' if not_made else 'an'} {what} is late" if late.count == 1 else f"{late.count} {what}s are late"
+    which = "it" if late.count == 1 else "them"
+    message += f" of the schedule {source.name}: {why} {which}{' in time' * not_made}"
+    message += f", {'the first ' * (late.count > 1)}due at {_said(late.tick)}"
+    if others:
+        message += f"; {others} more schedules are late"
+    return {
+        **_head(Alert.SCHEDULE_LATE, now, message, hub),
+        "schedule": source.name,
+        "what": late.what.value,
+        "tick": _time(late.tick),
+        "late_seconds": round((now - late.tick).total_seconds()),
+        "count": late.count,
+        "catch_up": source.catch_up.value,
+        "event_types": list(source.event_types),
+        "event": {"id": late.event_id, "address": f"{event_address(late.event_id, hub)}/explain"}
+        if late.event_id
+        else None,
+        "others": others,
+        "address": f"{hub or ''}/api/sources/{quote(source.name, safe='')}",
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from hub.concurrency import together
 from hub.errors import Invalid, NexomaticError
+from hub.life.alerts import Alerts
 from hub.life.context import LifeContext
 from hub.life.create import Creator, NewEvent
 from hub.model.configuration import ScheduleSource, SourceKind
@@ -23,6 +24,8 @@ from hub.model.event import Event
 from hub.model.snapshot import Snapshot
 from hub.model.standing import Standing
 from hub.rules import ids, strict_json
+from hub.rules.alerts import Alert, receiver
+from hub.rules.lateness import Late, missed
 from hub.rules.schedule import LOOK_AHEAD, ON_TIME, due, timetable
 from hub.rules.standing import fires_after
 from hub.rules.waiting import in_force
@@ -36,6 +39,20 @@ TOGETHER: Final = 96
 """Schedules after which it is written how far they have come."""
 STEP_SECONDS: Final = 20.0
 """A step begins no more after so many, and the next goes on: one run of the timer is bounded whatever is caught up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Firing:
+    """A schedule that fires."""
+
+    source: ScheduleSource
+    definition: str
+    after: datetime
+    """All up to then has been dealt with."""
+    first: datetime | None
+    """Its first tick after that."""
+    before: Progress | None
+    """The last tick made, perhaps under an earlier definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +73,10 @@ class _Due:
 class Schedules:
     """Makes the events of schedules. One per process."""
 
-    def __init__(self, context: LifeContext, creator: Creator, rows: ScheduleRows) -> None:
+    def __init__(self, context: LifeContext, creator: Creator, rows: ScheduleRows, alerts: Alerts) -> None:
         self._life = context
         self._creator = creator
+        self._alerts = alerts
         self._rows = rows
         self._next: dict[str, tuple[str, datetime, datetime | None]] = {}
         """By name: a definition, a time, and the first tick after it. Only saves computing; nothing is lost with it."""
@@ -71,12 +89,38 @@ class Schedules:
         rows = await self._rows.all()
         snapshot, now = await self._life.newest(), self._life.now()
         await self._rows.remove([name for name in rows if snapshot.standing(name) is None], rows)
+        await self._tell(snapshot, rows, now)
         some = [each for name in snapshot.schedules if (each := self._due(name, snapshot, rows, now)) is not None]
         # What was missed comes after what is on time: there may be much of it.
         some.sort(key=lambda each: each.ticks[0] < now - ON_TIME)
         return await self._make_all(some, snapshot, rows)
 
+    async def _tell(self, snapshot: Snapshot, rows: Rows, now: datetime) -> None:
+        """Tell of ticks whose time passed before anybody made them, if somebody wants to be told."""
+        if receiver(Alert.SCHEDULE_LATE, snapshot) is None:
+            return
+        late = [each for name in snapshot.schedules if (each := self._late(name, snapshot, rows, now)) is not None]
+        try:
+            await self._alerts.schedules_late(late, snapshot)
+        except NexomaticError as error:
+            # What is late must not wait for that.
+            log.warning("%d schedules are late, and nobody could be told: %s", len(late), error)
+
+    def _late(self, name: str, snapshot: Snapshot, rows: Rows, now: datetime) -> Late | None:
+        firing = self._firing(name, snapshot, rows, now)
+        if firing is None or firing.first is None:
+            return None
+        return missed(firing.source, firing.first, now)
+
     def _due(self, name: str, snapshot: Snapshot, rows: Rows, now: datetime) -> _Due | None:
+        firing = self._firing(name, snapshot, rows, now)
+        if firing is None or firing.first is None or firing.first > now + LOOK_AHEAD:
+            return None
+        ticks = due(timetable(firing.source), firing.source, firing.after, now)
+        return _Due(firing.source, firing.definition, ticks, firing.before) if ticks else None
+
+    def _firing(self, name: str, snapshot: Snapshot, rows: Rows, now: datetime) -> _Firing | None:
+        """How a schedule stands; None: it fires nothing today."""
         source, standing = snapshot.source(name), snapshot.standing(name)
         if not isinstance(source, ScheduleSource) or standing is None:
             return None
@@ -87,21 +131,18 @@ class Schedules:
         if before is not None and before.definition == standing.definition:
             after = max(after, before.tick)
         try:
-            if not self._may_be_due(source, standing, after, now):
-                return None
-            ticks = due(timetable(source), source, after, now)
+            return _Firing(source, standing.definition, after, self._first(source, standing, after), before)
         except Invalid as error:  # it was right when it was saved: a later release knows its zone no more
             log.warning("the schedule %s cannot be fired: %s", source.name, error)
             return None
-        return _Due(source, standing.definition, ticks, before) if ticks else None
 
-    def _may_be_due(self, source: ScheduleSource, standing: Standing, after: datetime, now: datetime) -> bool:
-        """Whether there is any tick up to the end of the look-ahead; found once for many minutes."""
+    def _first(self, source: ScheduleSource, standing: Standing, after: datetime) -> datetime | None:
+        """The first tick after that, found once for many minutes."""
         name = source.name.casefold()
         known = self._next.get(name)
         if known is None or known[:2] != (standing.definition, after):
             known = self._next[name] = (standing.definition, after, timetable(source).next(after))
-        return known[2] is not None and known[2] <= now + LOOK_AHEAD
+        return known[2]
 
     async def _make_all(self, some: Sequence[_Due], snapshot: Snapshot, rows: Rows) -> int:
         ends_at, made = self._life.clock.monotonic() + STEP_SECONDS, 0

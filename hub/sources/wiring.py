@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hub.configure.copy import ConfigurationCopy
+from hub.life.alerts import Alerts
 from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.rules.callers import FrontEnd
@@ -58,6 +59,7 @@ class Sources:
 def build_sources(
     context: LifeContext,
     creator: Creator,
+    alerts: Alerts,
     configuration: ConfigurationCopy,
     secrets: Secrets,
     tables: Tables,
@@ -78,5 +80,5 @@ def build_sources(
         receipts=receipts,
         receipt_list=receipt_list,
         replays=Replays(context, configuration.current, receipt_list, firing),
-        schedules=Schedules(context, creator, ScheduleRows(tables)),
+        schedules=Schedules(context, creator, ScheduleRows(tables), alerts),
     )

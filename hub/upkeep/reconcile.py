@@ -28,12 +28,11 @@ from hub.rules.partitions import Partition
 from hub.rules.resolving import edges_unclaimed
 from hub.rules.standing import void
 from hub.rules.waiting import may_need_help, overdue, too_deep
-from hub.rules.watching import Waiters
 from hub.storage import codec, keys
 from hub.storage.events import Stored
 from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
 from hub.storage.upkeep_rows import OpenEvent, UpkeepRows
-from hub.upkeep.watch import Watching
+from hub.upkeep.watch import Lookout, Watching
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +57,12 @@ class _Walk:
     ends_at: float
     """By the clock that never goes back."""
     seen_before: datetime | None
+    lookout: Lookout
     first_open: int = 0
     touched: int = 0
     seen: int = 0
     unannounced: list[Stored] = field(default_factory=list)
     hinted: int = 0
-    waiters: Waiters | None = None
 
 
 class Reconciler:
@@ -79,8 +78,9 @@ class Reconciler:
         """Look at up to `ROWS_A_STEP` unsettled events, from where the last step stopped; how many were touched."""
         started, ends_at = self._life.now(), self._life.clock.monotonic() + STEP_SECONDS
         mark = await self._life.partitions.mark()
-        walk = _Walk(await self._life.configuration(), started, ends_at, self._seen_before(mark, started))
-        walk.waiters = self._watching.waiters(walk.snapshot, started)
+        snapshot = await self._life.configuration()
+        lookout = self._watching.lookout(snapshot, started)
+        walk = _Walk(snapshot, started, ends_at, self._seen_before(mark, started), lookout)
         underway = mark.underway
         walk.first_open = underway.first_open if underway else settled_hour(started)
         async for indexed, after in self._unsettled(mark):
@@ -98,7 +98,7 @@ class Reconciler:
             await self._life.partitions.write_mark(next_mark)
         if walk.hinted:
             log.info("put fresh hints for %d events, which nobody has met for hours", walk.hinted)
-        await self._watching.step(walk.waiters, walk.snapshot, started)
+        await self._watching.step(walk.lookout)
         return walk.touched
 
     def _seen_before(self, mark: Mark, now: datetime) -> datetime | None:
@@ -128,8 +128,7 @@ class Reconciler:
                 open_ = True
                 walk.first_open = min(walk.first_open, partition.hour)
             walk.seen += len(page)
-            if walk.waiters is not None:
-                walk.waiters.look_at(page)
+            walk.lookout.look_at(page)
             await self._help(page, walk)
             if reached is None:
                 break

@@ -7,6 +7,8 @@ again by the next one if this one dies, under the same ids.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -17,16 +19,35 @@ from hub.model.sink import Presence
 from hub.model.snapshot import Snapshot
 from hub.rules import watching
 from hub.rules.alerts import Alert, receiver
+from hub.rules.lateness import LateEvents
 from hub.rules.watching import Waiters, Watch
 from hub.storage import codec
 from hub.storage.keys import UPKEEP
 from hub.storage.ports import Tables
+from hub.storage.upkeep_rows import OpenEvent
 
 log = logging.getLogger(__name__)
 
 SINKS_A_STEP: Final = 20
 """Of more that are lost at once the alerts say how many: a site without a line must not be a thousand mails."""
 _PARTITION, _KEY = "watch", "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """What one step of upkeep sees; None of it: nobody wants to be told of that."""
+
+    snapshot: Snapshot
+    now: datetime
+    waiters: Waiters | None
+    late: LateEvents | None
+
+    def look_at(self, events: Sequence[OpenEvent]) -> None:
+        """Look at some of the open events."""
+        if self.waiters is not None:
+            self.waiters.look_at(events)
+        if self.late is not None:
+            self.late.look_at(events)
 
 
 class Watching:
@@ -37,26 +58,36 @@ class Watching:
         self._presence = presence
         self._alerts = alerts
 
-    def waiters(self, snapshot: Snapshot, now: datetime) -> Waiters | None:
-        """Who is to be shown every open event before the step; None: nobody wants to be told of them."""
-        return Waiters(snapshot, now) if receiver(Alert.UNROUTABLE, snapshot) else None
+    def lookout(self, snapshot: Snapshot, now: datetime) -> Lookout:
+        """Who is to be shown every open event before the step."""
+        return Lookout(
+            snapshot,
+            now,
+            Waiters(snapshot, now) if receiver(Alert.UNROUTABLE, snapshot) else None,
+            LateEvents(snapshot, now) if receiver(Alert.SCHEDULE_LATE, snapshot) else None,
+        )
 
-    async def step(self, waiters: Waiters | None, snapshot: Snapshot, now: datetime) -> None:
+    async def step(self, seen: Lookout) -> None:
         """Tell of what has happened since the last step. Nothing while nobody wants to be told."""
-        telling_of_sinks = receiver(Alert.SINK_LOST, snapshot) is not None
-        if not telling_of_sinks and waiters is None:
-            return
         try:
-            watch = watching.resumed(await self._read(), now)
-            presences = await self._presence.all() if telling_of_sinks or (waiters and waiters.by_type) else {}
-            if telling_of_sinks:
-                await self._tell_of_sinks(presences, snapshot, watch, now)
-            if waiters is not None:
-                await self._tell_of_events(waiters, presences, snapshot, watch)
-            await self._write(watch.told(now))
+            if seen.late is not None:
+                await self._alerts.schedules_late(list(seen.late.by_schedule.values()), seen.snapshot)
+            await self._watch(seen.waiters, seen.snapshot, seen.now)
         except NexomaticError as error:
             # Upkeep has other work, which must not wait for this.
             log.warning("alerts could not be fired and will be by the next step: %s", error)
+
+    async def _watch(self, waiters: Waiters | None, snapshot: Snapshot, now: datetime) -> None:
+        telling_of_sinks = receiver(Alert.SINK_LOST, snapshot) is not None
+        if not telling_of_sinks and waiters is None:
+            return
+        watch = watching.resumed(await self._read(), now)
+        presences = await self._presence.all() if telling_of_sinks or (waiters and waiters.by_type) else {}
+        if telling_of_sinks:
+            await self._tell_of_sinks(presences, snapshot, watch, now)
+        if waiters is not None:
+            await self._tell_of_events(waiters, presences, snapshot, watch)
+        await self._write(watch.told(now))
 
     async def _tell_of_sinks(
         self, presences: dict[str, Presence], snapshot: Snapshot, watch: Watch, now: datetime
