@@ -6,7 +6,8 @@ from typing import Final
 
 import azure.functions as func
 
-from functions.endpoint import answer, calling_sink, endpoint, read
+from functions.endpoint import answer, caller_address, calling_sink, endpoint, read
+from hub.audit.attempt import Who
 from hub.process import hub
 from hub.rules import ids
 from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Need, Poll, Renew, Result
@@ -22,7 +23,13 @@ SMALL_CALL_BYTES: Final = 256 * 1024
 async def agent_enroll(req: func.HttpRequest) -> func.HttpResponse:
     """An enrolment token becomes a sink with a credential of its own."""
     call = await read(req, Enrol, SMALL_CALL_BYTES)
-    return answer(await (await hub()).people.enrolments.exchange(call), 201)
+    here = await hub()
+    who = Who(None, caller_address(here, req))
+    async with here.audit.trail.attempt(who, "POST /agent/enroll", f"sinks/{call.name}") as attempt:
+        enrolled = await here.people.enrolments.exchange(call)
+        attempt.is_by(f"sinks/{enrolled.sink}")
+        attempt.status = 201
+    return answer(enrolled, 201)
 
 
 @agents.route("agent/poll", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 import azure.functions as func
 
-from functions.endpoint import endpoint
+from functions.endpoint import caller_address, endpoint
 from hub.api.adapter import Answer, Request, call
 from hub.api.services import Services
+from hub.audit.attempt import Who
+from hub.errors import NotAuthenticated
 from hub.life.listing import Listing
 from hub.people.identity import Caller
+from hub.people.roles import template_of
 from hub.process import hub
 from hub.signing import Purpose
 from hub.wiring import Hub
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 api_functions = func.Blueprint()
 
 TIMER_STOPPED: Final = "the timer has stopped: requests do its work meanwhile"
+NO_ROUTE: Final = "(no such route)"
 CLOCK_WRONG: Final = "this instance's clock is too far from storage's: it hands out no work"
 
 _apps: WeakKeyDictionary[asyncio.AbstractEventLoop, Api] = WeakKeyDictionary()
@@ -40,6 +45,18 @@ async def api(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _caller(here: Hub, req: func.HttpRequest) -> Caller:
+    """Who calls. Who shows a credential that is not valid is refused wherever they knock, and recorded."""
+    try:
+        return await _proved(here, req)
+    except NotAuthenticated as error:
+        path = unquote(urlsplit(req.url).path)
+        action = template_of(req.method, path) or f"{req.method} {NO_ROUTE}"
+        who = Who(None, caller_address(here, req))
+        await here.audit.trail.refused(who, action, path.removeprefix("/api/"), error)
+        raise
+
+
+async def _proved(here: Hub, req: func.HttpRequest) -> Caller:
     """By the token, if one came: cookies then count for nothing. No other header says who somebody is."""
     authorization = req.headers.get("authorization")
     if authorization is not None:
@@ -92,6 +109,8 @@ def services_of(here: Hub) -> Services:
         people=here.people,
         stats=here.stats,
         sources=here.sources,
+        audit=here.audit,
+        front_end=here.options.front_end,
         cursors=here.options.signer(Purpose.CURSOR),
         public_url=here.options.public_url,
         why_not_up=why_not_up,

@@ -17,6 +17,7 @@ from hub.model.sink import Sink
 from hub.problems import CONTENT_TYPE, problem_of
 from hub.process import hub
 from hub.rules import field_errors
+from hub.rules.callers import address_of
 from hub.wiring import Hub
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,12 @@ def document(content: Mapping[str, Any], status: int = 200) -> func.HttpResponse
     """A mapping as JSON."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return func.HttpResponse(body, status_code=status, mimetype="application/json")
+
+
+def caller_address(here: Hub, req: func.HttpRequest) -> str | None:
+    """From where the call comes, if a front end is named that tells it."""
+    address = address_of(here.options.front_end, req.headers)
+    return None if address is None else str(address)
 
 
 async def calling_sink(req: func.HttpRequest) -> tuple[Hub, Sink]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from hub.announce.announcer import Announcer
 from hub.announce.port import Topic
+from hub.audit.configuration_changes import intend_edit
+from hub.audit.wiring import Audit, build_audit
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.deciding import removal
@@ -143,6 +145,7 @@ class Hub:
     secrets: CachedSecrets
     """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
     secret_book: SecretBook
+    audit: Audit
 
     def clock_is_right(self) -> bool:
         """Whether this process's clock is near enough to storage's for its leases to be true."""
@@ -211,6 +214,7 @@ def build(
     `vault` keeps the values of secrets in place of the storage.
     """
     wires = _Wires()
+    audit = build_audit(storage, clock, randomness, status_of)
     configuration = ConfigurationCopy(storage.tables, clock)
     news = _news(storage, clock, topic, wires.ended)
     context = _context(options, storage, clock, evaluator, randomness, configuration, wires, news)
@@ -230,7 +234,7 @@ def build(
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
-    write = ConfigurationWriter(storage.tables, configuration, randomness).write
+    write = ConfigurationWriter(storage.tables, configuration, randomness, intend_edit).write
     administration = _administration(options, storage, clock, configuration, write, randomness)
     keeping = _keeping(options, storage, clock, configuration, write, randomness, vault or {})
     sources = build_sources(
@@ -269,6 +273,7 @@ def build(
             keeping.tidying,
             _sweep(options, storage, clock, randomness),
             sources.schedules,
+            audit,
         ),
         stats=stats,
         sources=sources,
@@ -278,6 +283,7 @@ def build(
         people=administration.people,
         secrets=keeping.kept,
         secret_book=SecretBook(keeping.engine, keeping.kept),
+        audit=audit,
     )
 
 

@@ -5,23 +5,34 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from hub.api import events, health, people, receipts, resources, schedules, secrets, session, sinks, stats, users
+from hub.api import (
+    audit,
+    events,
+    health,
+    people,
+    receipts,
+    resources,
+    schedules,
+    secrets,
+    session,
+    sinks,
+    stats,
+    users,
+)
 from hub.api.services import Services
 from hub.api.views import Problem, SourceDocument
 from hub.errors import NotFound
 from hub.problems import CONTENT_TYPE
-from hub.rules import field_errors
 
 VERSION: Final = "1"
 ROUTERS: Final = (
     events.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router, session.router,
-    users.router, people.router, stats.router, health.router,
+    users.router, people.router, audit.router, stats.router, health.router,
 )  # fmt: skip
 _WRITTEN: Final[tuple[type[BaseModel], ...]] = (SourceDocument,)
 """Models of documents that are only ever written: the OpenAPI document would not have them by itself."""
@@ -53,7 +64,7 @@ def build_app(services: Services) -> Api:
         docs_url=None,  # the page it would serve loads its code from other people's hosts
         redoc_url=None,
         redirect_slashes=False,  # a redirect would go to the host that the caller named
-        exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse_fields},
+        exception_handlers={HTTPException: _refuse},
         responses={"default": {"description": "Every error", "model": Problem}},
     )
     app.state.services = services
@@ -78,10 +89,3 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return JSONResponse(
         problem.model_dump(exclude_defaults=True), 405, headers={"Allow": allowed}, media_type=CONTENT_TYPE
     )
-
-
-async def _refuse_fields(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    body = getattr(request.scope.get("route"), "body_field", None)
-    model = body.field_info.annotation if body is not None else None
-    raise field_errors.refusal([{**each, "loc": each["loc"][1:]} for each in error.errors()], model)

@@ -14,11 +14,13 @@ from hub.api.life_views import ExplainView, Retry, TreeNode, TreeView
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
+from hub.audit.attempt import came_to, intend
 from hub.errors import FieldError, Invalid, Missing, NotFound, Rejected
 from hub.life.create import NewEvent
 from hub.life.listing import Wanted
 from hub.life.rerun import Wish
 from hub.life.tree import tree
+from hub.model.audit import Change
 from hub.model.configuration import EventType, SourceKind
 from hub.model.event import Content, Event, State
 from hub.model.snapshot import Snapshot
@@ -40,6 +42,7 @@ async def fire(desk: Desk, request: Request, response: Response, body: Fire) -> 
     """Fire an event by hand."""
     event_type, snapshot = await _fireable(desk, body.event_type)
     await desk.depths.check([event_type], snapshot)
+    await intend([Change(resource="events", after={"event_type": event_type.name})])
     event = await desk.creator.create(
         NewEvent(
             event_type=event_type,
@@ -49,6 +52,7 @@ async def fire(desk: Desk, request: Request, response: Response, body: Fire) -> 
             correlation_id=correlation_id_of(request.headers),
         )
     )
+    came_to(f"events/{event.id}", {"event_type": event.event_type}, about=f"events/{event.id}")
     response.headers["Location"] = f"/api/events/{event.id}"
     return EventView.of(event, event.state, body.payload, None)
 
@@ -67,7 +71,7 @@ async def list_events(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> EventList:
     """Events, the newest first. `search` finds an id exactly, else a part of type, sink, result code or message."""
-    _check_times(begin, end)
+    check_times(begin, end)
     wanted = Wanted(_states(state), event_type, source, sink, begin, end, search)
     page = await desk.listing.page(wanted, after=cursors.read(desk.cursors, _LIST, cursor), limit=limit)
     reached = page.reached
@@ -108,15 +112,18 @@ async def retry(
     `as` is `today` (what is configured now) or `recorded` (what its last attempt ran). Under one Idempotency-Key there
     is one rerun, however often it is asked for within a day.
     """
+    how = (body or Retry()).how
+    await intend([Change(resource="events", after={"rerun_of": ids.check(id), "as": how})])
     event = await desk.reruns.rerun(
         Wish(
             event_id=ids.check(id),
-            how=(body or Retry()).how,
+            how=how,
             key=_key(idempotency_key),
             traceparent=traceparent_of(request.headers, desk.life.randomness()),
             correlation_id=correlation_id_of(request.headers),
         )
     )
+    came_to(f"events/{event.id}", {"event_type": event.event_type, "rerun_of": ids.check(id), "as": how})
     response.headers["Location"] = f"/api/events/{event.id}"
     return await _view(desk, event)
 
@@ -202,7 +209,7 @@ def _states(text: str | None) -> frozenset[State]:
         raise Invalid(f"state {what}", [FieldError("state", what)]) from None
 
 
-def _check_times(begin: datetime | None, end: datetime | None) -> None:
+def check_times(begin: datetime | None, end: datetime | None) -> None:
     for name, at in (("from", begin), ("to", end)):
         if at is not None and (at.tzinfo is None or not 1970 <= at.year < 9999):
             what = "must be a time with its offset from UTC, such as 2026-11-23T22:00:00Z"

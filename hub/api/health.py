@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from hub.api.security import Desk, GuardedRoute
 from hub.api.views import Health, Reconciled
+from hub.audit.attempt import intend
 
 router = APIRouter(route_class=GuardedRoute, tags=["health"])
 
@@ -27,6 +28,7 @@ async def reconcile(desk: Desk) -> Reconciled:
 
     A step is bounded; while it touches events, another may find more.
     """
+    await intend()
     return Reconciled(touched=await desk.reconcile())
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from pydantic import JsonValue
 
 from hub.api import cursors
 from hub.api.cursors import Cursor, Limit
 from hub.api.receipt_views import ReceiptLine, ReceiptList, ReceiptView, Replayed
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
+from hub.audit.attempt import came_to, intend
 from hub.errors import NotFound
+from hub.model.audit import Change
 from hub.model.configuration import EventGridSource, Kind, WebhookSource
 from hub.rules import ids
 from hub.sources.arrival import ReceivingSource
@@ -44,9 +47,12 @@ async def read_receipt(desk: Desk, name: str, id: str) -> ReceiptView:  # noqa: 
 async def replay_receipt(desk: Desk, response: Response, name: str, id: str) -> Replayed:  # noqa: A002
     """Map a request or event again, under today's configuration: what it fires are new events."""
     source = await _receiving(desk, name)
+    await intend([Change(resource="events", after={"replay_of": ids.check(id)})])
     fired = await desk.sources.replays.replay(source.name, ids.check(id))
     response.headers["Location"] = f"/api/sources/{source.name}/receipts/{fired.receipt_id}"
     event_id = fired.event.id if fired.event is not None else None
+    events: list[JsonValue] = [line.event_id for line in fired.lines if line.event_id is not None]
+    came_to(f"sources/{source.name}/receipts/{fired.receipt_id}", {"replay_of": ids.check(id), "events": events})
     return Replayed(
         receipt_id=fired.receipt_id, event_id=event_id, event_types=[ReceiptLine.of(each) for each in fired.lines]
     )

@@ -12,6 +12,7 @@ from hub.api.cursors import Cursor, Limit, page
 from hub.api.resources import IfMatch, IfNoneMatch
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.views import Asked, Time, View
+from hub.audit.attempt import intend
 from hub.configure.matching import Match, etag
 from hub.errors import NotAllowed
 from hub.model.secret import Keeper, SecretInfo
@@ -87,6 +88,7 @@ async def put_secret(
 ) -> Response:
     """Create, or replace value and description: then If-Match says which version was read."""
     match = Match.of_headers(if_match, if_none_match)
+    await intend()  # before the value lies anywhere; what stands before and after is told by the registry's write
     saved = await desk.secrets.put(name, body.value, body.description, match, _who(request))
     return _one(saved.info, 201 if saved.created else 200)
 
@@ -97,13 +99,16 @@ async def restore_secret(
 ) -> Response:
     """Let the version before stand again. Restoring what stands already changes nothing"""
     match = Match.of_headers(if_match, None)
+    await intend()
     return _one(await desk.secrets.restore(name, body.version, match, _who(request)))
 
 
 @router.delete("/api/secrets/{name}", status_code=204)
 async def delete_secret(desk: Desk, name: str, if_match: IfMatch = None) -> None:
     """Remove it. One that documents name stays: 409 with the list."""
-    await desk.secrets.delete(name, Match.of_headers(if_match, None))
+    match = Match.of_headers(if_match, None)
+    await intend()
+    await desk.secrets.delete(name, match)
 
 
 def _who(request: Request) -> str:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
 
+from hub.api import recording
 from hub.api.adapter import CALLER
 from hub.api.services import Services
-from hub.errors import FieldError, Invalid, LengthRequired, NotAllowed, UnsupportedBody
+from hub.errors import FieldError, Invalid, LengthRequired, NotAllowed, NotAuthenticated, UnsupportedBody
 from hub.people.identity import Caller, Person
 from hub.people.roles import ROUTES, Access, require
-from hub.rules import strict_json
+from hub.rules import field_errors, strict_json
 
 MOST_BODY_BYTES: Final = 256 * 1024
 MOST_CONFIGURATION_BYTES: Final = 8 * 1024 * 1024
@@ -67,7 +69,10 @@ class StrictRequest(Request):
 
 
 class GuardedRoute(APIRoute):
-    """A route that is open to whom the table of roles names. One that the table does not have cannot be made."""
+    """A route that is open to whom the table of roles names, and whose writes leave an entry in the audit.
+
+    One that the table does not have cannot be made.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
@@ -79,18 +84,38 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            route = f"{request.method} {self.path}"
-            require(route, caller_of(request))
-            if ROUTES[route] is not Access.ANYBODY:
-                sessions = (await _services(request)).people.sessions
-                sessions.check_intended(caller_of(request), request.method, request.headers)
-            _check_query(request, {each.alias for each in self.dependant.query_params})
-            strict = StrictRequest(request)
-            if self.body_field is not None:
-                strict.content = await self._content(strict)
-            return await handle(strict)
+            desk = await _services(request)
+            who = recording.who(caller_of(request), desk.front_end, request.headers)
+            route, resource = f"{request.method} {self.path}", recording.resource_of(self.path, request.path_params)
+            if request.method not in recording.READS:
+                async with desk.audit.trail.attempt(who, route, resource) as attempt:
+                    response = await self._answer(route, request, handle)
+                    attempt.status = response.status_code
+                    return response
+            try:
+                return await self._answer(route, request, handle)
+            except (NotAuthenticated, NotAllowed) as error:
+                if recording.is_recorded(route, error):
+                    await desk.audit.trail.refused(who, route, resource, error)
+                raise
 
         return guarded
+
+    async def _answer(self, route: str, request: Request, handle: Handler) -> Response:
+        """What the route answers, to who may ask."""
+        require(route, caller_of(request))
+        if ROUTES[route] is not Access.ANYBODY:
+            sessions = (await _services(request)).people.sessions
+            sessions.check_intended(caller_of(request), request.method, request.headers)
+        _check_query(request, {each.alias for each in self.dependant.query_params})
+        strict = StrictRequest(request)
+        if self.body_field is not None:
+            strict.content = await self._content(strict)
+        try:
+            return await handle(strict)
+        except RequestValidationError as error:
+            model = self.body_field.field_info.annotation if self.body_field is not None else None
+            raise field_errors.refusal([{**each, "loc": each["loc"][1:]} for each in error.errors()], model) from None
 
     async def _content(self, request: Request) -> JsonValue:
         body = await request.body()

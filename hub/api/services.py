@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from hub.audit.wiring import Audit
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.resources import Resources
@@ -20,6 +21,7 @@ from hub.life.logs import Logs
 from hub.life.rerun import Reruns
 from hub.limits.depth import QueueDepths
 from hub.people.wiring import People
+from hub.rules.callers import FrontEnd
 from hub.signing import Signer
 from hub.sources.wiring import Sources
 from hub.upkeep.stats import StatsBook
@@ -45,6 +47,8 @@ class Services:
     people: People
     stats: StatsBook
     sources: Sources
+    audit: Audit
+    front_end: FrontEnd | None
     cursors: Signer
     public_url: str | None
     why_not_up: Callable[[], str | None]

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from hub.api.people_views import AcceptInvitation, ChangePassword, Me, Methods, SessionView, SignIn
 from hub.api.security import Desk, GuardedRoute, person_of
 from hub.api.services import Services
+from hub.audit.attempt import concerns, signed_in
 from hub.errors import Rejected
 from hub.model.people import User
 from hub.people.identity import Person
@@ -20,6 +21,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["people"])
 async def sign_in(desk: Desk, request: Request, response: Response, body: SignIn) -> SessionView:
     """Sign in as a local user: sets the cookie of a new session. Who guesses waits longer each time: 429."""
     desk.people.options.site.check_origin(request.headers, needed=False)
+    await _tried(desk, body.user)
     user = await desk.people.local.sign_in(_guess(desk, request, body.user), body.password)
     response.headers.append("set-cookie", desk.people.devices.mark(user.name))
     return await _begin(desk, response, user)
@@ -84,9 +86,17 @@ def _guess(desk: Services, request: Request, account: str) -> Guess:
 
 
 async def _begin(desk: Services, response: Response, user: User) -> SessionView:
+    await signed_in(user.name)
     session = desk.people.sessions.begin(user)
     response.headers.append("set-cookie", session.cookie)
     return _view(desk, desk.people.sessions.person(user, session.id, session.expires_at), user)
+
+
+async def _tried(desk: Services, name: str) -> None:
+    """Say in the audit as whom somebody tries to sign in: if there is such a user; people type passwords there too."""
+    users = (await desk.configuration.credentials()).users.values()
+    known = next((each.name for each in users if each.name.casefold() == name.casefold()), None)
+    concerns("users/(no such user)" if known is None else f"users/{known}")
 
 
 def _view(desk: Services, person: Person, user: User | None) -> SessionView:

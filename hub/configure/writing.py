@@ -7,8 +7,8 @@ beginning to name. The new version is random, and so also tells whether a write 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from hub.configure.copy import ConfigurationCopy
 from hub.errors import Changed, Exists, Invalid, Missing, Unavailable
@@ -19,14 +19,24 @@ MOST_ROWS: Final = 99
 """What one transaction takes, beside the version row."""
 _TRIES: Final = 30
 
+Announce: TypeAlias = Callable[[Configuration, Edit], Awaitable[None]]
+"""Told of what is about to be written, over what; raises what keeps it from being written."""
+
+
+async def _nobody(_: Configuration, __: Edit) -> None:
+    """Told of nothing."""
+
 
 class ConfigurationWriter:
     """Writes the configuration. One per process."""
 
-    def __init__(self, tables: Tables, copy: ConfigurationCopy, randomness: Callable[[], int]) -> None:
+    def __init__(
+        self, tables: Tables, copy: ConfigurationCopy, randomness: Callable[[], int], announce: Announce = _nobody
+    ) -> None:
         self._rows = ConfigurationRows(tables)
         self._copy = copy
         self._randomness = randomness
+        self._announce = announce
         self._one_at_a_time = asyncio.Lock()  # those of one process need not make each other try again
 
     async def write(self, decide: Decide) -> str:
@@ -50,6 +60,7 @@ class ConfigurationWriter:
         """Whether it took effect; False: somebody else changed the configuration first."""
         if len(edit.put) + len(edit.remove) > MOST_ROWS:
             raise Invalid(f"at most {MOST_ROWS} documents can be changed at once")
+        await self._announce(seen, edit)
         try:
             await self._rows.write(seen, edit, version)
         except (Changed, Exists, Missing):

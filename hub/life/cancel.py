@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hub.audit.attempt import intend
 from hub.errors import Changed, Missing, NotFound, Rejected
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
 from hub.limits.slots import Slots
+from hub.model.audit import Change
 from hub.model.event import Code, Event, State
 from hub.rules import lifecycle
 from hub.rules.lifecycle import Edges
@@ -31,6 +33,7 @@ class Canceller:
             if stored.event.state.final:
                 return await self._final(stored)
             changes = lifecycle.cancel(stored.event, await self._edges(stored.event), self._life.now(), message)
+            await intend([_told(stored.event)])
             try:
                 etag = await self._life.events.merge(event_id, changes, stored.etag)
             except (Changed, Missing):
@@ -68,3 +71,9 @@ class Canceller:
         found = snapshot.event_type(event_type)
         if found is not None and found.max_running is not None:
             await self._slots.release_of(event_type, claim_id)
+
+
+def _told(event: Event) -> Change:
+    """As the audit shows it."""
+    after = {"state": State.ERROR.value, "result_code": Code.CANCELLED.value}
+    return Change(resource=f"events/{event.id}", before={"state": event.state.value}, after={**after})

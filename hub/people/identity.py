@@ -64,6 +64,17 @@ Caller: TypeAlias = Anonymous | Person | Sink
 T = TypeVar("T")
 
 
+def actor_of(caller: Caller) -> str | None:
+    """Who it is, as the audit names them; None: nobody who proved who they are."""
+    if isinstance(caller, Sink):
+        return f"sinks/{caller.name}"
+    if isinstance(caller, Anonymous):
+        return None
+    if caller.via is Via.FIRST_ADMIN_TOKEN:
+        return FIRST_ADMIN
+    return f"tokens/{caller.name}" if caller.id is None else f"users/{caller.name}"
+
+
 class Identity:
     """Knows callers by their tokens.
 

@@ -109,6 +109,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/enrolments": Access.ADMIN,
     "POST /api/enrolments": Access.ADMIN,
     "DELETE /api/enrolments/{id}": Access.ADMIN,
+    "GET /api/audit": Access.ADMIN,
 }
 """Method and route template. Parameters are named here as they are in the code."""
 
@@ -123,6 +124,21 @@ def require(route: str, caller: Caller) -> None:
     if access is None or not _enough(access, caller):
         notice = caller.notice if isinstance(caller, Person) else None
         raise NotAllowed(notice or f"this needs {_WORDS.get(access, 'what nobody has')}")
+
+
+def template_of(method: str, path: str) -> str | None:
+    """The route of the table that answers this address; None: none does."""
+    parts = path.split("/")
+    for route in ROUTES:
+        theirs, _, template = route.partition(" ")
+        names = template.split("/")
+        if theirs == method and len(names) == len(parts) and all(map(_fits, names, parts)):
+            return route
+    return None
+
+
+def _fits(name: str, part: str) -> bool:
+    return name == part or (name.startswith("{") and part != "")
 
 
 def _enough(access: Access, caller: Caller) -> bool:

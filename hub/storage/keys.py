@@ -18,6 +18,7 @@ SECRETS = "secrets"
 RECEIPTS = "receipts"
 DELIVERIES = "deliveries"
 TOKEN_USE = "tokenuse"  # noqa: S105 - a table
+AUDIT = "audit"
 TABLES = (
     EVENTS,
     PARTITIONS,
@@ -32,6 +33,7 @@ TABLES = (
     RECEIPTS,
     DELIVERIES,
     TOKEN_USE,
+    AUDIT,
 )
 
 SOUGHT: tuple[tuple[str, str | bool], ...] = (("open", True), ("state", "ERROR"), ("state", "WARNING"))

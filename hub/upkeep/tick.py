@@ -10,6 +10,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from hub.audit.wiring import Audit
 from hub.clock import Clock
 from hub.errors import Missing, NexomaticError
 from hub.secrets.tidying import SecretTidying
@@ -44,6 +45,7 @@ class Upkeep:
         secrets: SecretTidying,
         sweep: Sweep,
         schedules: Schedules,
+        audit: Audit,
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -53,6 +55,7 @@ class Upkeep:
         self._secrets = secrets
         self._sweep = sweep
         self._schedules = schedules
+        self._audit = audit
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
         self.degraded = False
@@ -70,6 +73,7 @@ class Upkeep:
         await self._stats.roll()
         await self._secrets.step()
         await self._sweep.step()
+        await self._audit.unfinished.step()
 
     async def reconcile(self) -> int:
         """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""

@@ -1,0 +1,91 @@
+"""`/api/audit`: who did what, when, from where. For admins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import JsonValue
+
+from hub.api import cursors
+from hub.api.events import check_times
+from hub.api.security import Desk, GuardedRoute
+from hub.api.views import Time, View
+from hub.audit.wanted import AuditPage, Told, Wanted
+from hub.model.audit import Result
+from hub.signing import Signer
+
+router = APIRouter(route_class=GuardedRoute, tags=["audit"])
+
+_LIST = "audit"
+Filter = Annotated[str | None, Query(max_length=300)]
+
+
+class ChangeView(View):
+    """What became of one resource. Of what was replaced only the fields that differ."""
+
+    resource: str
+    before: JsonValue
+    after: JsonValue
+
+
+class AuditEntryView(View):
+    """Who did what, when, from where, to what, and how it ended."""
+
+    chain: str
+    seq: int
+    id: str
+    at: Time
+    actor: str | None
+    address: str | None
+    action: str
+    resource: str
+    result: Result
+    status: int | None
+    reason: str | None
+    changes: list[ChangeView]
+    count: int | None
+    counts: Mapping[str, int] | None
+    hash: str
+
+    @classmethod
+    def of(cls, told: Told) -> AuditEntryView:
+        entry = told.entry
+        fields = {name: getattr(entry, name) for name in cls.model_fields if name not in ("changes", "hash")}
+        changes = [ChangeView(**each.model_dump()) for each in entry.changes]
+        return cls(**fields, changes=changes, hash=told.hash)
+
+
+class AuditList(View):
+    items: list[AuditEntryView]
+    cursor: str | None
+    searched_to: Time | None
+
+
+@router.get("/api/audit")
+async def list_audit(
+    desk: Desk,
+    actor: Filter = None,
+    action: Filter = None,
+    resource: Filter = None,
+    result: Result | None = None,
+    begin: Annotated[datetime | None, Query(alias="from", description="Not older than this")] = None,
+    end: Annotated[datetime | None, Query(alias="to", description="Older than this")] = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AuditList:
+    """What was done and what was refused, the newest first. `resource` also finds what lies below it."""
+    check_times(begin, end)
+    wanted = Wanted(actor, action, resource, result, begin, end)
+    page = await desk.audit.people.page(wanted, after=cursors.read(desk.cursors, _LIST, cursor), limit=limit)
+    return _answer(desk.cursors, _LIST, page)
+
+
+def _answer(signer: Signer, of: str, page: AuditPage) -> AuditList:
+    return AuditList(
+        items=[AuditEntryView.of(each) for each in page.items],
+        cursor=cursors.issue(signer, of, page.reached) if page.reached else None,
+        searched_to=page.searched_to if page.reached else None,
+    )

@@ -1,0 +1,36 @@
+"""The audit, wired over one storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.audit.chain import PeopleChain
+from hub.audit.people_list import PeopleList
+from hub.audit.trail import Trail
+from hub.audit.unfinished import Unfinished
+from hub.clock import Clock
+from hub.storage.audit_rows import AuditRows
+from hub.storage.ports import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What records, and what reads."""
+
+    trail: Trail
+    people: PeopleList
+    unfinished: Unfinished
+
+
+def build_audit(
+    storage: Storage, clock: Clock, randomness: Callable[[], int], status_of: Callable[[BaseException], int]
+) -> Audit:
+    """`status_of` says how an error is answered."""
+    rows = AuditRows(storage.tables)
+    chain = PeopleChain(rows)
+    return Audit(
+        trail=Trail(rows, chain, clock, randomness, status_of),
+        people=PeopleList(rows, clock),
+        unfinished=Unfinished(rows, chain, clock),
+    )

@@ -1,0 +1,64 @@
+"""What the audit holds: one entry for each thing that somebody did, or was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+PEOPLE: Final = "people"
+"""The chain of what people do. Those of secret releases are called by their process."""
+
+
+class Result(StrEnum):
+    """How it ended."""
+
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    """Not allowed, not valid, or not as things stood. Nothing was changed."""
+    FAILED = "FAILED"
+    """The hub or its storage failed. It may have taken effect."""
+    UNKNOWN = "UNKNOWN"
+    """The process ended before it could say. It may have taken effect."""
+
+
+class Change(BaseModel):
+    """What became of one resource: of what was replaced only the fields that differ."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    resource: str
+    before: JsonValue = None
+    after: JsonValue = None
+
+
+class AuditEntry(BaseModel):
+    """Who did what, when, from where, to what, and how it ended. Holds no secret."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    chain: str
+    seq: int
+    """Its place in the chain, from 1, without gaps."""
+    id: str
+    """Of the attempt: what was begun under it ends under it."""
+    at: datetime
+    actor: str | None = None
+    """`first-admin`, `tokens/ci`, `users/ann`, `sinks/box`; None: nobody who proved who they are."""
+    address: str | None = None
+    """None: no front end is named that tells it."""
+    action: str
+    """Method and route: `PUT /api/actions/{name}`."""
+    resource: str
+    """`actions/cleanup`."""
+    result: Result
+    status: int | None = None
+    reason: str | None = None
+    changes: tuple[Change, ...] = ()
+    count: int | None = None
+    """How many attempts this one entry stands for, if they were too many for an entry each."""
+    counts: Mapping[str, int] | None = None
+    """The same by status."""

@@ -1,0 +1,134 @@
+"""One call of every route that changes something, as it succeeds: for the tests of the audit, which walk them all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tests.functions.shell import SINK_TYPE, Shell
+
+ACTION = {"runtime": "python", "module": "m:f"}
+EVENT_TYPE = {"sink_type": SINK_TYPE, "action": "go"}
+SOURCE = {"kind": "WEBHOOK", "event_types": ["GO"]}
+
+
+@dataclass(frozen=True)
+class Call:
+    """Where, with what, and what the audit calls it."""
+
+    url: str
+    resource: str
+    body: Any = None
+
+
+Prepare: TypeAlias = Callable[[Shell], Awaitable[Call]]
+
+
+def plain(url: str, resource: str, body: Any = None) -> Prepare:
+    """A call that needs nothing but `Shell.configure`."""
+
+    async def prepare(_: Shell) -> Call:
+        return Call(url, resource, body)
+
+    return prepare
+
+
+def of_new(kind: str, document: dict[str, Any] | None) -> Prepare:
+    """The removal of a document that nobody names."""
+
+    async def prepare(shell: Shell) -> Call:
+        await shell.ok("PUT", f"/api/{kind}/new", document or {})
+        return Call(f"/api/{kind}/new", f"{kind}/new")
+
+    return prepare
+
+
+async def cancel(shell: Shell) -> Call:
+    event_id = await shell.fire()
+    return Call(f"/api/events/{event_id}/cancel", f"events/{event_id}")
+
+
+async def retry(shell: Shell) -> Call:
+    event_id = await shell.fire()
+    await shell.ok("POST", f"/api/events/{event_id}/cancel")
+    return Call(f"/api/events/{event_id}/retry", f"events/{event_id}", {})
+
+
+async def replay(shell: Shell) -> Call:
+    url = (await shell.ok("GET", "/api/sources/hook"))["url"].removeprefix("https://hub.example.com")
+    receipt_id = (await shell.ok("POST", url, {}, token=None))["event_id"]
+    return Call(f"/api/sources/hook/receipts/{receipt_id}/replay", f"sources/hook/receipts/{receipt_id}")
+
+
+async def fire(_: Shell) -> Call:
+    return Call("/api/events", "events", {"event_type": "GO"})
+
+
+async def remove_sink(shell: Shell) -> Call:
+    await shell.enrol("box")
+    return Call("/api/sinks/box", "sinks/box")
+
+
+async def remove_secret(shell: Shell) -> Call:
+    await shell.ok("PUT", "/api/secrets/old", {"value": "v"})
+    return Call("/api/secrets/old", "secrets/old")
+
+
+async def restore_secret(shell: Shell) -> Call:
+    before = await shell.ok("PUT", "/api/secrets/old", {"value": "v"})
+    await shell.ok("PUT", "/api/secrets/old", {"value": "w"}, if_match="*")
+    return Call("/api/secrets/old/restore", "secrets/old", {"version": before["version"]})
+
+
+async def revoke_token(shell: Shell) -> Call:
+    await shell.ok("POST", "/api/tokens", {"name": "old", "role": "VIEWER"})
+    return Call("/api/tokens/old", "tokens/old")
+
+
+async def revoke_enrolment(shell: Shell) -> Call:
+    made = await shell.ok("POST", "/api/enrolments", {"sink_type": SINK_TYPE})
+    return Call(f"/api/enrolments/{made['id']}", f"enrolments/{made['id']}")
+
+
+CALLS: dict[str, Prepare] = {
+    "POST /api/reconcile": plain("/api/reconcile", "reconcile"),
+    "POST /api/events": fire,
+    "POST /api/events/{id}/cancel": cancel,
+    "POST /api/events/{id}/retry": retry,
+    "PUT /api/configuration": plain("/api/configuration", "sink-types/NEW", {"sink_types": [{"name": "NEW"}]}),
+    "PUT /api/sink-types/{name}": plain("/api/sink-types/NEW", "sink-types/NEW", {}),
+    "PATCH /api/sink-types/{name}": plain(
+        f"/api/sink-types/{SINK_TYPE}", f"sink-types/{SINK_TYPE}", {"description": "x"}
+    ),
+    "DELETE /api/sink-types/{name}": of_new("sink-types", None),
+    "POST /api/sink-types/{name}/pause": plain(f"/api/sink-types/{SINK_TYPE}/pause", f"sink-types/{SINK_TYPE}"),
+    "POST /api/sink-types/{name}/resume": plain(f"/api/sink-types/{SINK_TYPE}/resume", f"sink-types/{SINK_TYPE}"),
+    "PUT /api/actions/{name}": plain("/api/actions/new", "actions/new", ACTION),
+    "PATCH /api/actions/{name}": plain("/api/actions/go", "actions/go", {"timeout_seconds": 7}),
+    "DELETE /api/actions/{name}": of_new("actions", ACTION),
+    "PUT /api/event-types/{name}": plain("/api/event-types/NEW", "event-types/NEW", EVENT_TYPE),
+    "PATCH /api/event-types/{name}": plain("/api/event-types/GO", "event-types/GO", {"enabled": False}),
+    "DELETE /api/event-types/{name}": of_new("event-types", EVENT_TYPE),
+    "POST /api/event-types/{name}/pause": plain("/api/event-types/GO/pause", "event-types/GO", {"note": "x"}),
+    "POST /api/event-types/{name}/resume": plain("/api/event-types/GO/resume", "event-types/GO"),
+    "PUT /api/sources/{name}": plain("/api/sources/new", "sources/new", SOURCE),
+    "PATCH /api/sources/{name}": plain("/api/sources/hook", "sources/hook", {"enabled": False}),
+    "DELETE /api/sources/{name}": of_new("sources", SOURCE),
+    "POST /api/sources/{name}/pause": plain("/api/sources/hook/pause", "sources/hook"),
+    "POST /api/sources/{name}/resume": plain("/api/sources/hook/resume", "sources/hook"),
+    "POST /api/sources/{name}/rotate-key": plain("/api/sources/hook/rotate-key", "sources/hook"),
+    "POST /api/sources/{name}/receipts/{id}/replay": replay,
+    "PUT /api/secrets/{name}": plain("/api/secrets/api-token", "secrets/api-token", {"value": "hunter2-and-more"}),
+    "POST /api/secrets/{name}/restore": restore_secret,
+    "DELETE /api/secrets/{name}": remove_secret,
+    "DELETE /api/sinks/{name}": remove_sink,
+    "POST /api/tokens": plain("/api/tokens", "tokens/ci", {"name": "ci", "role": "VIEWER"}),
+    "DELETE /api/tokens/{name}": revoke_token,
+    "POST /api/enrolments": plain("/api/enrolments", "enrolments/", {"sink_type": SINK_TYPE}),
+    "DELETE /api/enrolments/{id}": revoke_enrolment,
+}
+"""Every route of the API that is no GET. `resource` is how the entry's begins."""
+
+NOT_RECORDED: dict[str, str] = {}
+"""Routes that leave no entry, each with its reason. There is none."""
