@@ -76,9 +76,9 @@ async def remove_secret(shell: Shell) -> Call:
 
 
 async def restore_secret(shell: Shell) -> Call:
-    before = await shell.ok("PUT", "/api/secrets/old", {"value": "v"})
-    await shell.ok("PUT", "/api/secrets/old", {"value": "w"}, if_match="*")
-    return Call("/api/secrets/old/restore", "secrets/old", {"version": before["version"]})
+    before = await shell.ok("PUT", "/api/secrets/older", {"value": "v"})
+    await shell.ok("PUT", "/api/secrets/older", {"value": "w"}, if_match="*")
+    return Call("/api/secrets/older/restore", "secrets/older", {"version": before["version"]})
 
 
 async def revoke_token(shell: Shell) -> Call:
