@@ -31,12 +31,12 @@ def changes_of(seen: Configuration, edit: Edit) -> list[Change]:
 def _change(before: Entry | None, after: Entry | None) -> Change:
     entry = after or before
     assert entry is not None
-    shown = change(f"{entry.kind}/{entry.name}", _document(before), _document(after))
+    shown = change(f"{entry.kind}/{getattr(entry.model, 'name', entry.name)}", _document(before), _document(after))
     if before is None or after is None:
         return shown
     beside = {
         name: "changed"
-        for name, field in (("url", "key"), ("old_url", "old_key"), ("credential", "sha256"))
+        for name, field in (("url", "key"), ("old_url", "old_key"), ("credential", "sha256"), ("password", "password"))
         if getattr(before, field) != getattr(after, field)
     }
     said = shown.after if isinstance(shown.after, dict) else {}

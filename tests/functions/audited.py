@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from tests.functions.shell import SINK_TYPE, Shell
+from tests.functions.browsers import PASSWORD, Browser, invited
+from tests.functions.shell import SINK_TYPE, Reply, Shell
 
 ACTION = {"runtime": "python", "module": "m:f"}
 EVENT_TYPE = {"sink_type": SINK_TYPE, "action": "go"}
@@ -20,6 +21,17 @@ class Call:
     url: str
     resource: str
     body: Any = None
+    browser: Browser | None = None
+    """Who calls; None: the first admin."""
+    actor: str = "first-admin"
+
+    async def by(self, shell: Shell, method: str, **fields: Any) -> Reply:
+        """Call. `fields` in place of those of the body; `token` for somebody else than who it is meant for."""
+        token = fields.pop("token", "")
+        body = {**self.body, **fields} if fields else self.body
+        if self.browser is not None and token == "":
+            return await self.browser(method, self.url, body)
+        return await shell(method, self.url, body, token=token)
 
 
 Prepare: TypeAlias = Callable[[Shell], Awaitable[Call]]
@@ -91,7 +103,46 @@ async def revoke_enrolment(shell: Shell) -> Call:
     return Call(f"/api/enrolments/{made['id']}", f"enrolments/{made['id']}")
 
 
+async def sign_in(shell: Shell) -> Call:
+    await invited(shell, "ann")
+    return Call("/api/session", "users/ann", {"user": "ANN", "password": PASSWORD}, Browser(shell), "users/ann")
+
+
+async def sign_out(shell: Shell) -> Call:
+    return Call("/api/session", "users/bob", None, await invited(shell, "bob"), "users/bob")
+
+
+async def accept_invitation(shell: Shell) -> Call:
+    made = await shell.ok("POST", "/api/users", {"name": "cleo", "role": "VIEWER"})
+    body = {"invitation": made["invitation"], "password": PASSWORD}
+    return Call("/api/session/invitation", "users/cleo", body, Browser(shell), "users/cleo")
+
+
+async def change_password(shell: Shell) -> Call:
+    body = {"password": PASSWORD, "new_password": "four other words and"}
+    return Call("/api/me/password", "users/dan", body, await invited(shell, "dan"), "users/dan")
+
+
+def with_user(method_path: str, body: Any = None) -> Prepare:
+    """A call about a user who is there."""
+
+    async def prepare(shell: Shell) -> Call:
+        name = f"user{len(shell.names)}"
+        await shell.ok("POST", "/api/users", {"name": name, "role": "VIEWER"})
+        return Call(f"/api/users/{name}{method_path}", f"users/{name}", body)
+
+    return prepare
+
+
 CALLS: dict[str, Prepare] = {
+    "POST /api/session": sign_in,
+    "DELETE /api/session": sign_out,
+    "POST /api/session/invitation": accept_invitation,
+    "PUT /api/me/password": change_password,
+    "POST /api/users": plain("/api/users", "users/eve", {"name": "eve", "role": "VIEWER"}),
+    "PATCH /api/users/{name}": with_user("", {"role": "ADMIN"}),
+    "DELETE /api/users/{name}": with_user(""),
+    "POST /api/users/{name}/invite": with_user("/invite"),
     "POST /api/reconcile": plain("/api/reconcile", "reconcile"),
     "POST /api/events": fire,
     "POST /api/events/{id}/cancel": cancel,
@@ -129,6 +180,12 @@ CALLS: dict[str, Prepare] = {
     "DELETE /api/enrolments/{id}": revoke_enrolment,
 }
 """Every route of the API that is no GET. `resource` is how the entry's begins."""
+
+WRONG: dict[str, dict[str, str]] = {
+    "POST /api/session": {"password": "not the password"},
+    "POST /api/session/invitation": {"invitation": "nxi_" + "x" * 43},
+}
+"""What makes the call of a route be refused that is open to anybody."""
 
 NOT_RECORDED: dict[str, str] = {}
 """Routes that leave no entry, each with its reason. There is none."""

@@ -9,9 +9,10 @@ import pytest
 from hub.configure import copy
 from hub.errors import Unavailable
 from hub.model.audit import AuditEntry
-from hub.people.roles import ROUTES
+from hub.people.roles import ROUTES, Access
 from hub.storage.keys import AUDIT
-from tests.functions.audited import CALLS, NOT_RECORDED
+from tests.functions.audited import CALLS, NOT_RECORDED, WRONG
+from tests.functions.browsers import PASSWORD, Browser, invited
 from tests.functions.shell import SINK_TYPE, Shell, opened_shell
 
 WRITES = [route for route in ROUTES if " /api/" in route and not route.startswith("GET ")]
@@ -40,12 +41,12 @@ async def test_a_success_leaves_exactly_one_entry(shell: Shell, route: str) -> N
     call = await CALLS[route](shell)
     before = await entries(shell)
 
-    reply = await shell(route.partition(" ")[0], call.url, call.body)
+    reply = await call.by(shell, route.partition(" ")[0])
 
     assert 200 <= reply.status < 300, reply.body
     (entry, *rest) = await entries(shell)
     assert rest == before
-    assert (entry["actor"], entry["action"], entry["result"]) == ("first-admin", route, "DONE")
+    assert (entry["actor"], entry["action"], entry["result"]) == (call.actor, route, "DONE")
     assert (entry["status"], entry["reason"], entry["address"]) == (reply.status, None, None)
     assert entry["resource"].startswith(call.resource)
     assert entry["at"] == "2026-03-01T12:00:00.000Z"
@@ -55,17 +56,22 @@ async def test_a_success_leaves_exactly_one_entry(shell: Shell, route: str) -> N
 async def test_a_refusal_leaves_exactly_one_entry_on_every_route(shell: Shell, caller: str) -> None:
     await shell.configure()
     token = await viewer(shell) if caller == "viewer" else None
+    tried = 0
     for route, prepare in CALLS.items():
+        if caller == "viewer" and ROUTES[route] is not Access.ADMIN:
+            continue
+        tried += 1
         shell.clock.seconds += 61  # so many of one minute have an entry each
         call = await prepare(shell)
         before = await entries(shell)
-        reply = await shell(route.partition(" ")[0], call.url, call.body, token=token)
+        reply = await call.by(shell, route.partition(" ")[0], token=token, **WRONG.get(route, {}))
         assert reply.status == (403 if token else 401), route
         (entry, *rest) = await entries(shell)
         assert rest == before, route
         assert (entry["actor"], entry["action"]) == ("tokens/looker" if token else None, route)
         assert (entry["result"], entry["status"], entry["changes"]) == ("REFUSED", reply.status, [])
         assert entry["reason"] == reply.json["detail"]
+    assert tried > 25
 
 
 @pytest.mark.parametrize("route", CALLS)
@@ -97,7 +103,7 @@ async def test_nothing_is_changed_whose_record_cannot_be_begun(
         noting(name)
     queued = shell.hub.storage.operations.by_kind()["queue.put"]
 
-    reply = await shell(route.partition(" ")[0], call.url, call.body)
+    reply = await call.by(shell, route.partition(" ")[0])
 
     reply.problem(503)
     assert written == []
@@ -231,6 +237,41 @@ class TestWhoIsRefused:
         assert (await entries(shell))[0]["action"] == "PUT /api/sink-types/{name}"  # whoever may is not bounded
 
 
+class TestSigningIn:
+    async def test_a_wrong_password_says_which_user(self, shell: Shell) -> None:
+        await invited(shell, "ann")
+        assert (await Browser(shell).sign_in("ANN", "not the password")).status == 401
+        entry = (await entries(shell))[0]
+        assert (entry["actor"], entry["resource"], entry["result"]) == (None, "users/ann", "REFUSED")
+
+    async def test_what_is_typed_as_a_name_is_not_recorded_unless_it_is_one(self, shell: Shell) -> None:
+        assert (await Browser(shell).sign_in("my-password-by-mistake", "x" * 20)).status == 401
+        answer = await shell("GET", "/api/audit")
+        assert b"by-mistake" not in answer.body
+        assert answer.json["items"][0]["resource"] == "users/(no such user)"
+
+    async def test_a_user_acts_under_their_name_by_session_and_by_token(self, shell: Shell) -> None:
+        browser = await invited(shell, "ann", "ADMIN")
+        made = (await browser("POST", "/api/tokens", {"name": "mine", "role": "ADMIN"})).json
+        await shell.ok("PUT", "/api/sink-types/A", {}, token=made["token"])
+        by_token, by_session = (await entries(shell))[:2]
+        assert (by_session["actor"], by_session["resource"]) == ("users/ann", "tokens/mine")
+        assert by_token["actor"] == "users/ann"
+
+    async def test_another_password_is_told_as_changed(self, shell: Shell) -> None:
+        browser = await invited(shell, "ann")
+        body = {"password": PASSWORD, "new_password": "four other words and"}
+        assert (await browser("PUT", "/api/me/password", body)).status == 200
+        (change,) = (await entries(shell))[0]["changes"]
+        assert change["after"]["password"] == "changed"
+
+    async def test_a_request_that_another_page_forged(self, shell: Shell) -> None:
+        browser = await invited(shell, "ann", "ADMIN")
+        assert (await browser("PUT", "/api/sink-types/A", {}, x_csrf_token=None)).status == 403
+        entry = (await entries(shell))[0]
+        assert (entry["actor"], entry["status"]) == ("users/ann", 403)
+
+
 class TestEnrolment:
     async def test_a_sink_that_is_let_in(self, shell: Shell) -> None:
         await shell.configure()
@@ -292,9 +333,12 @@ async def test_no_secret_is_in_any_row(shell: Shell, route: str) -> None:
     """Values, tokens, credentials, webhook keys: none of them, however it was given or made."""
     hidden = ["hunter2-and-more", await shell.configure(), await shell.enrol("last"), shell.token]
     call = await CALLS[route](shell)
-    reply = await shell(route.partition(" ")[0], call.url, call.body)
-    if reply.body and "token" in reply.json:
-        hidden.append(reply.json["token"])
+    reply = await call.by(shell, route.partition(" ")[0])
+    hidden += [
+        reply.json[name] for name in ("token", "invitation", "csrf_token") if reply.body and reply.json.get(name)
+    ]
+    hidden += [each.partition("=")[2].partition(";")[0] for each in reply.cookies if "=;" not in each]
+    hidden += [PASSWORD, "four other words and"]
     if reply.body and isinstance(reply.json.get("url"), str):
         hidden.append(reply.json["url"])
     tables = shell.hub.storage.tables
