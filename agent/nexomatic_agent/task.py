@@ -25,7 +25,8 @@ Rules it holds, and what breaks otherwise:
 - A task that must never start twice starts only once a renewal has been answered: a claim whose answer was late may
   be another's by then.
 - The values of secrets do not go through this machine: it only knows whether they are there. They are the last thing
-  before the start, and until they are there the journal says that nothing was started.
+  before the start, and until they are there the journal says that nothing was started. If they cannot be had for half
+  of the run time-out, the task goes back to its queue: an outage of who keeps them fails nothing.
 - A result is on disk before it is reported, and stays until the hub has recorded or refused it.
 - The agent never judges its lease by its own clock: while the hub is away it keeps working, and asks again at most
   `RETRY_SECONDS` apart (pace.py), or when it was asked to; only the hub says that a lease is lost.
@@ -121,6 +122,8 @@ class Task:
     _pace: Pace = field(init=False, repr=False)
     _speaks: bool = field(default=False, repr=False)
     """That call speaks for the lease, whose renewal was due."""
+    _fetch_until: float = field(default=0.0, repr=False)
+    """When to stop asking for secrets: the hub counts its run time-out from the claim."""
     _downgraded: bool = field(default=False, repr=False)
     _ask_again: bool = field(default=False, repr=False)
 
@@ -132,6 +135,7 @@ class Task:
     def begin(self, now: float) -> List[Intent]:
         """A poll's answer brought this task."""
         self.renew_at = now + self._renew_seconds()
+        self._fetch_until = now + self.timeout_seconds / 2
         return [WriteJournal(started=self._may_start)]
 
     def resume(self, result: Optional[TaskResult], started: bool, pending_bytes: int, now: float) -> List[Intent]:
@@ -222,6 +226,8 @@ class Task:
         if not self._came_back(failure.call):
             return []
         self._pace.failed(failure.call, failure.retry_after, self.lease_seconds, now)
+        if failure.call is Call.SECRETS and self.phase is Phase.FETCHING and now >= self._fetch_until:
+            return self._hand_back("the hub could not give the task its secrets", started=False)
         if failure.call is not Call.RENEW and self._speaks:
             self.renew_at = self._pace.not_before(failure.call, now)  # it did not speak
         return []

@@ -242,10 +242,21 @@ def test_secrets_are_the_last_thing_before_the_start_and_the_journal_says_so_onl
 def test_while_secrets_do_not_come_the_lease_is_renewed_and_they_are_asked_for_again() -> None:
     task = fetching()
     task.handle(told.CallFailed(Call.SECRETS), 0.0)
-    asked_for = tick(task, 60.0, 0.0, lambda intent: isinstance(intent, asked.FetchSecrets))
+    asked_for = tick(task, 49.0, 0.0, lambda intent: isinstance(intent, asked.FetchSecrets))
     secrets = [at for at, intent in asked_for if isinstance(intent, asked.FetchSecrets)]
-    assert max(gaps([0.0, *renewals(asked_for), 60.0])) <= 30.0 / 3 + 5.0
-    assert max(gaps([0.0, *secrets, 60.0])) <= 5.0
+    assert max(gaps([0.0, *renewals(asked_for), 49.0])) <= 30.0 / 3 + 5.0
+    assert max(gaps([0.0, *secrets, 49.0])) <= 5.0
+
+
+def test_secrets_that_do_not_come_for_half_of_the_run_time_out_send_the_task_back_to_its_queue() -> None:
+    task = fetching()
+    assert task.handle(told.CallFailed(Call.SECRETS), 49.0) == [asked.SendRenewal("token")]
+    assert task.handle(RENEWED, 49.0) == []
+    assert [type(each) for each in task.handle(told.Tick(), 55.0)] == [asked.FetchSecrets]
+    without = asked.TaskResult("RETURNED", message="the hub could not give the task its secrets", started=False)
+    assert task.handle(told.CallFailed(Call.SECRETS), 55.0) == [asked.SendReport("fresh", without)]
+    assert task.handle(told.SecretsFetched(), 56.0) == [], "a late answer starts nothing"
+    assert task.handle(told.Recorded(), 57.0) == [asked.Forget()]
 
 
 def test_a_lease_that_is_over_ends_the_wait_for_secrets() -> None:
