@@ -101,6 +101,7 @@ def options_of(settings: Settings) -> Options:
         max_held_polls=settings.max_held_polls,
         front_end=settings.front_end,
         receipt_days=settings.receipt_days,
+        sealed_secrets=settings.sealed_secrets,
         keeping=settings.keeping,
         public_url=settings.public_url,
         first_admin_token_sha256=settings.first_admin_token_sha256,

@@ -15,7 +15,7 @@ from hub.errors import FieldError, Invalid
 from hub.rules.cadence import CadenceMode
 from hub.rules.callers import FrontEnd
 from hub.rules.keeping import Keeping
-from hub.settings_table import KEEP, SETTINGS, STORAGE, Engine, Setting
+from hub.settings_table import KEEP, SETTINGS, STORAGE, Engine, Sealing, Setting
 from hub.signing import RootKey
 
 MOST_ON_FLEX: Final = 1000
@@ -61,6 +61,8 @@ class Settings:
     """None: the hub keeps the values of secrets itself."""
     key_vault_prefix: str
     key_vault_client_id: str | None
+    sealed_secrets: bool
+    """A sink without a key of its own is given none."""
     front_end: FrontEnd | None
     """None: no header tells who calls."""
     receipt_days: int
@@ -101,6 +103,7 @@ class Settings:
             key_vault=read["NEXOMATIC_KEY_VAULT"],
             key_vault_prefix=read["NEXOMATIC_KEY_VAULT_PREFIX"],
             key_vault_client_id=read["NEXOMATIC_KEY_VAULT_CLIENT_ID"],
+            sealed_secrets=read["NEXOMATIC_SEALED_SECRETS"] is Sealing.ALWAYS,
             front_end=read["NEXOMATIC_FRONT_END"],
             receipt_days=read["NEXOMATIC_RECEIPT_DAYS"],
             first_admin_token_sha256=read["NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256"],

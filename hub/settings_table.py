@@ -27,6 +27,13 @@ class Engine(StrEnum):
     """An Azure Storage account, or Azurite."""
 
 
+class Sealing(StrEnum):
+    """Whether secrets go out sealed to the sink's own key."""
+
+    IF_POSSIBLE = "if-possible"
+    ALWAYS = "always"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting. `read` makes its value from the text, or raises ValueError saying what is allowed."""
@@ -252,6 +259,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         None,
         "a client id",
         "The user-assigned managed identity to ask the vault as; empty: the system-assigned one.",
+    ),
+    Setting(
+        "NEXOMATIC_SEALED_SECRETS",
+        _one_of(Sealing),
+        Sealing.IF_POSSIBLE,
+        "`if-possible` or `always`",
+        "`if-possible`: secrets are sealed to sinks that gave a key when they were enrolled, and go to others over TLS "
+        "as they are. `always`: other sinks are given none, and what needs one ends as `SECRET_UNAVAILABLE` there.",
     ),
     Setting(
         "NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256",

@@ -50,6 +50,8 @@ class Enrol(_Said):
     platform: Annotated[str, Field(max_length=200)] = ""
     nonce: Annotated[str, Field(min_length=32, max_length=64)] | None = None
     """Random, known to this agent alone, and kept until it is answered: the same call again gets the same answer."""
+    seal_to: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")] | None = None
+    """Its X25519 public key as base64: secrets are then released to it sealed, and never otherwise."""
 
 
 class Enrolled(_Told):
@@ -164,13 +166,24 @@ class ReleasedSecret(_Told):
     """As the task's parameter names it."""
     version: str
     """Another value has another version."""
-    value: Annotated[str, Field(repr=False)]
+    value: Annotated[str | None, Field(repr=False)]
+    """null: it is in `sealed`."""
+
+
+class SealedSecrets(_Told):
+    """A JSON object of all values by name, for the private key of the sink alone: see agent-protocol.md."""
+
+    key: str
+    """The ephemeral X25519 public key, base64."""
+    ciphertext: str
+    """AES-256-GCM, base64."""
 
 
 class Released(_Told):
     """All of them; one that is not there is a refusal of the call. Values are kept in memory only."""
 
     secrets: tuple[ReleasedSecret, ...]
+    sealed: SealedSecrets | None = None
 
 
 # --- POST /agent/events/{id}/renew, logs, result ---------------------------------------------------------------------

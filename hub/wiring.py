@@ -101,6 +101,8 @@ class Options:
     front_end: FrontEnd | None = None
     """Who tells the hub its callers' addresses; None: nobody is believed."""
     receipt_days: int = 14
+    sealed_secrets: bool = False
+    """A sink without a key of its own is given no secrets."""
     terms: Terms = field(default_factory=Terms)
     fleet: Fleet = field(default_factory=Fleet)
     max_held_polls: int = 1000
@@ -260,7 +262,12 @@ def build(
         depths=depths,
         logs=logs,
         agents=AgentCalls(
-            context, tokens, Release(context, keeping.engine), Renewer(context, slots, completion), completion, logs
+            context,
+            tokens,
+            Release(context, keeping.engine, only_sealed=options.sealed_secrets),
+            Renewer(context, slots, completion),
+            completion,
+            logs,
         ),
         polls=wires.polls,
         presence=presence,

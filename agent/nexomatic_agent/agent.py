@@ -33,6 +33,7 @@ from nexomatic_agent.task import Task
 from nexomatic_agent.timer import Timer
 from nexomatic_agent.tools import Tools
 from nexomatic_agent.trust import trust
+from nexomatic_agent.unsealing import Unsealer
 from nexomatic_agent.work_folder import WorkFolders
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class Agent:
         self._instances = Instances(state)
         self._instance = self._instances.start()
         self._draining = False
-        self._tools = self._make_tools(Runner(launcher, _runner_settings(settings)))
+        runner = Runner(launcher, _runner_settings(settings))
+        self._tools = self._make_tools(runner, Unsealer(state, identity.sink))
         self._polling = Polling(
             self._client,
             self._holdings,
@@ -77,7 +79,7 @@ class Agent:
             time.monotonic,
         )
 
-    def _make_tools(self, runner: Runner) -> Tools:
+    def _make_tools(self, runner: Runner, unsealer: Unsealer) -> Tools:
         return Tools(
             client=self._client,
             crew=self._crew,
@@ -87,6 +89,7 @@ class Agent:
             spool=self._spool,
             folders=self._folders,
             runner=runner,
+            unsealer=unsealer,
             watch=HubWatch("calls about tasks", time.monotonic),
             limits=LogLimits(self._settings.log_line_bytes, self._settings.log_attempt_bytes),
             grace_seconds=self._settings.grace_seconds,

@@ -14,6 +14,7 @@ from nexomatic_agent.happenings import Renewed
 from nexomatic_agent.intents import TaskResult
 from nexomatic_agent.slim_requests import requests
 from nexomatic_agent.transport import HeldSocket, Line
+from nexomatic_agent.unsealing import is_release
 from nexomatic_agent.version import VERSION
 
 CONNECT_SECONDS = 5.0
@@ -54,9 +55,11 @@ class Client:
         self._calls = Line(hub, credential, context, connections)
         self._polls = Line(hub, credential, context, 1, self._held)
 
-    def enrol(self, token: str, name: str, nonce: str) -> Mapping[str, Any]:
+    def enrol(self, token: str, name: str, nonce: str, seal_to: Optional[str] = None) -> Mapping[str, Any]:
         """Exchange an enrolment token for `{sink, sink_type, credential}`; with the same nonce, for the same."""
         said = {"token": token, "name": name, "version": VERSION, "platform": sys.platform, "nonce": nonce}
+        if seal_to is not None:
+            said["seal_to"] = seal_to
         document, _ = self._post(self._calls, "/agent/enroll", said, CALL_SECONDS)
         if not all(isinstance(document.get(key), str) for key in ("sink", "sink_type", "credential")):
             raise _not_the_hubs("the answer to the enrolment names no sink")
@@ -80,13 +83,12 @@ class Client:
         """
         self._held.cut()
 
-    def secrets(self, event_id: str, token: str, seconds: float = CALL_SECONDS) -> Mapping[str, str]:
-        """The values of the task's secrets, by name. They are in no exception, whatever the answer looks like."""
+    def secrets(self, event_id: str, token: str, seconds: float = CALL_SECONDS) -> Mapping[str, Any]:
+        """The release of the task's secrets, perhaps sealed. They are in no exception, whatever the answer is like."""
         document, _ = self._post(self._calls, f"/agent/events/{event_id}/secrets", {"token": token}, seconds)
-        found = document.get("secrets")
-        if not isinstance(found, list) or not all(_is_secret(one) for one in found):
+        if not is_release(document):
             raise _not_the_hubs("the answer holds no secrets")
-        return {one["name"]: one["value"] for one in found}
+        return document
 
     def renew(self, event_id: str, token: str, seconds: float = CALL_SECONDS) -> Renewed:
         """Renew a lease. The answer is waited for so long."""
@@ -152,10 +154,6 @@ def _renewed(document: Mapping[str, Any]) -> Renewed:
     if not isinstance(token, str) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
         raise _not_the_hubs("the answer holds no lease")
     return Renewed(token, float(seconds), document.get("watched") is True)
-
-
-def _is_secret(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("value"), str)
 
 
 def _not_the_hubs(words: str) -> Transient:

@@ -37,6 +37,7 @@ class Settings:
     modules: tuple[Path, ...]
     python: Optional[Path]
     pass_environment: tuple[str, ...]
+    seal_secrets: bool
     slots: int
     grace_seconds: float
     drain_seconds: float

@@ -18,6 +18,7 @@ from nexomatic_agent.hub_watch import HubWatch
 from nexomatic_agent.identity import Identity, Instances
 from nexomatic_agent.retry import Backoff
 from nexomatic_agent.trust import trust
+from nexomatic_agent.unsealing import public_key
 
 
 class CannotEnrol(Exception):
@@ -36,9 +37,10 @@ def enrol(settings: Settings, draw: Callable[[], float], stop: Optional[threadin
     waiting = stop or threading.Event()
     make_private_folder(settings.state)
     started = _Started(settings.state, [settings.hub, settings.token, settings.name])
+    seal_to = public_key(settings.state) if settings.seal_secrets else None
     while True:
         try:
-            given = client.enrol(settings.token, settings.name, started.nonce)
+            given = client.enrol(settings.token, settings.name, started.nonce, seal_to)
             break
         except Transient as error:
             watch.failed(error)

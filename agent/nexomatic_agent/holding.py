@@ -256,7 +256,8 @@ class Holding:
 
     def _take_secrets(self, token: str, seconds: float) -> object:
         assert self._attempt is not None
-        values = self._tools.client.secrets(self.claim.event_id, token, seconds)
+        released = self._tools.client.secrets(self.claim.event_id, token, seconds)
+        values = self._tools.unsealer.values(self.claim.event_id, self._attempt.attempt, released)
         missing = sorted(set(self._attempt.secrets.values()) - values.keys())
         if missing:
             raise Refused(f"the hub's answer does not hold the secrets {', '.join(missing)}")

@@ -132,6 +132,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "pass_environment", _names, lambda: (), "environment variables that tasks inherit beyond the declared ones"
     ),
+    Setting(
+        "seal_secrets",
+        _switch,
+        lambda: False,
+        "enrol with a key of its own, to which the hub seals secrets (needs the package cryptography)",
+    ),
     Setting("slots", _whole(1, 1000), lambda: 4, "how many tasks may run at once"),
     Setting("grace_seconds", _seconds(0, 600), lambda: 10.0, "time between interrupting a task and killing it"),
     Setting("drain_seconds", _seconds(0, 86_400), lambda: 60.0, "time a stopping agent waits for its tasks"),

@@ -13,6 +13,7 @@ from nexomatic_agent.journal import Journal
 from nexomatic_agent.runner import Runner
 from nexomatic_agent.spool import Spool
 from nexomatic_agent.timer import Timer
+from nexomatic_agent.unsealing import Unsealer
 from nexomatic_agent.work_folder import WorkFolders
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Tools:
     spool: Spool
     folders: WorkFolders
     runner: Runner
+    unsealer: Unsealer
     watch: HubWatch
     limits: LogLimits
     grace_seconds: float

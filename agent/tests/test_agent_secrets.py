@@ -172,3 +172,27 @@ def test_secrets_come_last_after_the_confirmation(hub: FakeHub, agent: Start) ->
     calls: list[Call] = [call for call in hub.calls if task["event_id"] in call.path]
     assert [call.path.rpartition("/")[2] for call in calls] == ["renew", "secrets", "result"]
     assert calls[1].said["token"] == "renewed-1"
+
+
+def test_an_agent_that_is_told_to_enrols_with_a_key_and_another_does_not(
+    hub: FakeHub, tmp_path: Path, modules: Path
+) -> None:
+    for name, options in (("plain", ()), ("sealed", ("--seal-secrets", "true"))):
+        (tmp_path / name).mkdir()
+        with AgentProcess(hub.address, tmp_path / name, modules, *options, command="enroll") as one:
+            assert one.wait() == 0
+            kept = (one.state / "sealing.json").exists()
+        assert kept is (name == "sealed")
+    plain, sealed = (call.said for call in hub.of("enroll"))
+    assert "seal_to" not in plain
+    assert len(sealed["seal_to"]) == 44
+
+
+def test_secrets_that_are_sealed_to_somebody_else_start_nothing(hub: FakeHub, agent: Start) -> None:
+    sealed = {"key": "A" * 43 + "=", "ciphertext": "AAAA"}
+    bare = [{"name": "api-token", "version": "1", "value": None}]
+    hub.script["secrets"] = lambda _: Answer(body={"secrets": bare, "sealed": sealed})
+    agent()
+    result = hub.wait_result(hub.give(module="leaky:tell", parameters=NAMES_A_SECRET))
+    assert (result["code"], result["started"]) == ("SECRET_UNAVAILABLE", False)
+    assert "sealed to another key than this sink has" in result["message"]

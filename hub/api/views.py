@@ -256,6 +256,8 @@ class SinkView(View):
     runtimes: list[str]
     modules: list[str]
     bundles: list[str]
+    seal_to: str | None
+    """Its public key, to which secrets are sealed; null: it gave none when it was enrolled."""
 
 
 class SinkList(View):

@@ -18,7 +18,8 @@ from hub.life.lease import Lease
 from hub.model.event import Attempt, Event
 from hub.rules.resolving import secrets_of
 from hub.secrets.port import Secrets
-from hub.wire import Released, ReleasedSecret
+from hub.secrets.to_sink import ReleaseContext, UnusableKey, seal
+from hub.wire import Released, ReleasedSecret, SealedSecrets
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +27,18 @@ log = logging.getLogger(__name__)
 class Release:
     """Gives secrets out. `secrets` is the engine itself: a value is as old as its answer, at most 5 s."""
 
-    def __init__(self, context: LifeContext, secrets: Secrets) -> None:
+    def __init__(self, context: LifeContext, secrets: Secrets, *, only_sealed: bool = False) -> None:
+        """`only_sealed`: a sink without a key of its own is given nothing."""
         self._life = context
         self._secrets = secrets
+        self._only_sealed = only_sealed
 
     async def release(self, lease: Lease) -> Released:
         """The values this attempt needs. Raises `Superseded` and its kind, `LeaseRunOut`, `SecretUnavailable`."""
         event = (await fence.read(self._life.events, lease.event_id)).event
-        needed = secrets_of(self._held(event, lease).run)
+        attempt = self._held(event, lease)
+        needed = secrets_of(attempt.run)
+        key = await self._key_of(lease.holding.sink) if needed else None
         answers = await asyncio.gather(*(self._value(name, used_by) for name, used_by in needed.items()))
         missing = [each for each in answers if isinstance(each, str)]
         if missing:
@@ -43,7 +48,30 @@ class Release:
             # Names and versions only: the values are in this answer and nowhere else.
             which = ", ".join(f"{each.name} (version {each.version})" for each in released)
             log.info("event %s: secrets %s released to the sink %s", event.id, which, lease.holding.sink)
-        return Released(secrets=released)
+        return self._sealed(released, key, lease) if key is not None else Released(secrets=released)
+
+    async def _key_of(self, sink: str) -> str | None:
+        """What to seal to, if anything. Raises `SecretUnavailable` where nothing goes out unsealed."""
+        known = (await self._life.configuration()).sink(sink)
+        key = known.seal_to if known is not None else None
+        if key is None and self._only_sealed:
+            raise SecretUnavailable(
+                f"this hub gives secrets out sealed only, and the sink {sink} has no key: "
+                "install the package cryptography for its agent, and enrol it again"
+            )
+        return key
+
+    def _sealed(self, released: tuple[ReleasedSecret, ...], key: str, lease: Lease) -> Released:
+        """The same, for the sink's eyes alone."""
+        versions = [(each.name, each.version) for each in released]
+        context = ReleaseContext(lease.event_id, lease.holding.attempt, lease.holding.sink, versions)
+        values = {each.name: each.value or "" for each in released}
+        try:
+            sealed = seal(values, key, context, self._life.randomness)
+        except UnusableKey:
+            raise SecretUnavailable(f"the key of the sink {lease.holding.sink} is none: enrol it again") from None
+        bare = tuple(each.model_copy(update={"value": None}) for each in released)
+        return Released(secrets=bare, sealed=SealedSecrets(key=sealed.key, ciphertext=sealed.ciphertext))
 
     def _held(self, event: Event, lease: Lease) -> Attempt:
         """The attempt, if this claim holds it now."""

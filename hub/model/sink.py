@@ -27,6 +27,8 @@ class Sink(BaseModel):
     sink_type: str
     labels: dict[str, str] = {}
     enrolled_at: datetime
+    seal_to: str | None = None
+    """Its public key, if it has one (X25519, base64): secrets go to it sealed."""
 
 
 class Presence(BaseModel):

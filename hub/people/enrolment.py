@@ -117,7 +117,8 @@ class Enrolments:
                 raise Rejected(f"the sink type {enrolment.sink_type} of this enrolment is not there any more")
             if taken is not None:
                 raise Rejected(f"there is a sink {call.name}: choose another name, or have an admin remove that one")
-            sink = Sink(name=call.name, sink_type=sink_type.name, enrolled_at=now.replace(microsecond=0))
+            enrolled_at = now.replace(microsecond=0)
+            sink = Sink(name=call.name, sink_type=sink_type.name, enrolled_at=enrolled_at, seal_to=call.seal_to)
             admitted[:] = [sink]
             return _admission(entry, enrolment, Entry(RowKind.SINK, sink.name, sink, sha256=sha256))
 

@@ -157,10 +157,10 @@ class Shell:
         url: str = (await self.ok("GET", "/api/sources/hook"))["url"]
         return url.removeprefix(PUBLIC_URL)
 
-    async def enrol(self, name: str = "box") -> str:
+    async def enrol(self, name: str = "box", **more: Any) -> str:
         """A sink of the pool; its credential."""
         made = await self.ok("POST", "/api/enrolments", {"sink_type": SINK_TYPE})
-        body = {"token": made["token"], "name": name, "version": "1"}
+        body = {"token": made["token"], "name": name, "version": "1", **more}
         credential: str = (await self.ok("POST", "/agent/enroll", body, token=None))["credential"]
         return credential
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
+from nexomatic_agent.unsealing import Unsealer, public_key
 
 from hub.secrets.port import MOST_VALUE_BYTES
-from tests.functions.shell import POLL, Reply, Shell
+from tests.functions.shell import POLL, SINK_TYPE, Reply, Shell, opened_shell
 
 VALUE = "hunter2-and-more"
 NAMES_TOKEN = [{"name": "token", "type": "SECRET", "value": "api-token"}]
@@ -19,12 +21,12 @@ async def put(shell: Shell, name: str = "api-token", value: str = VALUE, **heade
     return await shell("PUT", f"/api/secrets/{name}", {"value": value, "description": "for tests"}, **headers)
 
 
-async def waiting(shell: Shell, **options: Any) -> tuple[str, Any, str]:
+async def waiting(shell: Shell, seal_to: str | None = None, **options: Any) -> tuple[str, Any, str]:
     """An event whose action needs the secret, claimed: its id, its task, the sink's credential."""
     await put(shell)
     await shell.configure(**options)
     await shell.ok("PATCH", "/api/actions/go", {"parameters": NAMES_TOKEN})
-    credential = await shell.enrol()
+    credential = await shell.enrol(seal_to=seal_to)
     event_id = await shell.fire()
     return event_id, await shell.claim(credential), credential
 
@@ -229,7 +231,7 @@ class TestRelease:
         event_id, task, credential = await waiting(shell)
         reply = await release(shell, event_id, task["token"], credential)
         version = (await shell.ok("GET", "/api/secrets/api-token"))["version"]
-        assert reply.json == {"secrets": [{"name": "api-token", "version": version, "value": VALUE}]}
+        assert reply.json == {"secrets": [{"name": "api-token", "version": version, "value": VALUE}], "sealed": None}
         assert reply.headers["cache-control"] == "no-store"
         assert f"event {event_id}: secrets api-token (version {version}) released to the sink box" in caplog.text
         assert VALUE not in caplog.text
@@ -240,7 +242,7 @@ class TestRelease:
         credential = await shell.enrol()
         event_id = await shell.fire()
         task = await shell.claim(credential)
-        assert (await release(shell, event_id, task["token"], credential)).json == {"secrets": []}
+        assert (await release(shell, event_id, task["token"], credential)).json == {"secrets": [], "sealed": None}
 
     async def test_what_the_attempt_names_was_settled_at_its_claim(self, shell: Shell) -> None:
         event_id, task, credential = await waiting(shell)
@@ -343,3 +345,50 @@ async def test_the_hub_keeps_a_value_for_a_minute_for_who_asks_often_and_drops_i
     assert not shell.hub.storage.operations.by_kind() - before
     await put(shell, value="rotated", if_match="*")
     assert (await shell.hub.secrets.get("api-token")).value == "rotated"
+
+
+class TestSealing:
+    async def test_a_sink_that_gave_a_key_is_given_secrets_for_its_eyes_alone(
+        self, shell: Shell, tmp_path: Path
+    ) -> None:
+        key = public_key(tmp_path)
+        event_id, task, credential = await waiting(shell, seal_to=key)
+        reply = await release(shell, event_id, task["token"], credential)
+        assert VALUE.encode() not in reply.body
+        assert [each["value"] for each in reply.json["secrets"]] == [None]
+        values = Unsealer(tmp_path, "box").values(event_id, task["attempt"], reply.json)
+        assert values == {"api-token": VALUE}
+        assert (await shell.ok("GET", "/api/sinks/box"))["seal_to"] == key
+
+    async def test_what_is_no_key_is_refused_at_the_enrolment(self, shell: Shell) -> None:
+        await shell.configure()
+        token = (await shell.ok("POST", "/api/enrolments", {"sink_type": SINK_TYPE}))["token"]
+        for key in ("", "AAAA", "A" * 44, 1):
+            said = {"token": token, "name": "box", "version": "1", "seal_to": key}
+            assert "seal_to" in (await shell("POST", "/agent/enroll", said, token=None)).errors()
+
+    async def test_a_key_of_the_right_length_that_is_none_is_found_at_the_release(self, shell: Shell) -> None:
+        event_id, task, credential = await waiting(shell, seal_to="A" * 43 + "=")
+        refused = (await release(shell, event_id, task["token"], credential)).problem(404)
+        assert "the key of the sink box is none" in refused["detail"]
+
+    async def test_a_hub_that_only_seals_gives_nothing_to_a_sink_without_a_key(self, tmp_path: Path) -> None:
+        async with opened_shell(sealed_secrets=True) as shell:
+            event_id, task, credential = await waiting(shell)
+            reply = await release(shell, event_id, task["token"], credential)
+            assert VALUE.encode() not in reply.body
+            refused = reply.problem(404)
+            assert refused["type"].endswith(":secret-unavailable")
+            assert "the sink box has no key: install the package cryptography" in refused["detail"]
+
+    async def test_a_hub_that_only_seals_still_gives_to_who_has_a_key_and_runs_what_needs_no_secret(
+        self, tmp_path: Path
+    ) -> None:
+        async with opened_shell(sealed_secrets=True) as shell:
+            event_id, task, credential = await waiting(shell, seal_to=public_key(tmp_path))
+            assert (await release(shell, event_id, task["token"], credential)).json["sealed"]
+            await shell.ok("PATCH", "/api/actions/go", {"parameters": []})
+            other = await shell.enrol("other")
+            event_id = await shell.fire()
+            task = await shell.claim(other)
+            assert (await release(shell, event_id, task["token"], other)).json == {"secrets": [], "sealed": None}

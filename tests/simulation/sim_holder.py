@@ -192,7 +192,7 @@ class Holder:
         except (NoAnswer, Refused) as error:
             self.tell(_failure(error, Call.SECRETS))
             return
-        self._secrets = {each.name: each.value for each in answer.secrets}
+        self._secrets = {each.name: each.value for each in answer.secrets if each.value is not None}
         self._agent.around.ledger.given(self._agent.name, self.entry.event_id, self.entry.attempt, asked_at)
         self.tell(told.SecretsFetched())
 
