@@ -11,7 +11,7 @@ import pytest
 from hub.configure import copy
 from hub.dispatch import lanes
 from hub.model.configuration import SinkType
-from hub.wire import Need, Renew
+from hub.wire import Need, Renew, ResultState
 from tests.contract.rig import unique
 from tests.life.rig import SINK, SINK_TYPE, LifeRig
 
@@ -99,6 +99,30 @@ async def test_what_the_limits_of_an_event_type_cost(
     plain = await _through(either, "PLAIN", sink_type=pool)
 
     assert await _through(either, "LIMITED", sink_type=pool) - plain == more
+
+
+async def test_a_failure_that_somebody_is_told_of_costs_three_operations_more(either: LifeRig) -> None:
+    pool, name = SinkType(name=unique("POOL")), unique("FAILING")
+    await either.configure(pool)
+    await either.event_type(name, sink_type=pool.name)
+
+    async def fail() -> Counter[str]:
+        await either.fire(name)
+        task = await either.one(sink_type=pool.name)
+        await either.hub.configuration.current()
+        before = either.hub.storage.operations.by_kind()
+        await either.report(task, ResultState.ERROR)
+        return either.hub.storage.operations.by_kind() - before
+
+    untold = await fail()
+    await either.event_type("HUB.FAILED", sink_type=pool.name)
+    try:
+        assert await fail() - untold == {"table.merge": 1, "table.insert": 1, "queue.put": 1}
+        (alert,) = await either.poll(sink_type=pool.name)
+        assert (alert.event_type, alert.payload["event"]["event_type"]) == ("HUB.FAILED", name)
+        assert (await either.read(alert.event_id)).silent
+    finally:
+        await either.event_type("HUB.FAILED", enabled=False)  # the emulator keeps it for the tests that follow
 
 
 async def _through(rig: LifeRig, event_type: str, sink_type: str = SINK_TYPE) -> Counter[str]:

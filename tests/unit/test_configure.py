@@ -47,6 +47,17 @@ class TestPut:
         }
         assert read.revision == replaced.entry.revision != created.entry.revision
 
+    async def test_keeps_names_that_begin_with_hub_for_the_alerts(self, desk: Desk) -> None:
+        await desk.pool()
+        await desk.action()
+        with pytest.raises(Invalid) as caught:
+            await desk.event_type("HUB.SINKLOST")
+        assert refused(caught) == {
+            "name": "begins with HUB., as only the hub's own alerts do: "
+            "HUB.UNROUTABLE, HUB.SINK_LOST, HUB.SCHEDULE_LATE, HUB.FAILED are allowed"
+        }
+        assert (await desk.event_type("HUB.SINK_LOST")).created
+
     async def test_asks_for_the_version_when_it_exists(self, desk: Desk) -> None:
         await desk.pool()
         with pytest.raises(MustMatch):
