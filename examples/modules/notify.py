@@ -104,9 +104,9 @@ def lines_of(payload: Any, context: Context) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for name, value in told.items():
         if isinstance(value, dict):
-            lines += [(_label(name, inner), str(each)) for inner, each in value.items() if each is not None]
+            lines += [(_label(name, inner), _said(each)) for inner, each in value.items() if each is not None]
         elif value is not None and name != "message":
-            lines.append((_label("", name), str(value)))
+            lines.append((_label("", name), _said(value)))
     return [*lines, ("told by", f"event {context.event_id}")]
 
 
@@ -124,6 +124,10 @@ def one_line(text: str, most: int) -> str:
 
 def _reason(event: dict[str, Any]) -> list[str]:
     return [str(event[name]) for name in ("result_code", "result_message") if event.get(name)]
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _label(outer: str, inner: str) -> str:

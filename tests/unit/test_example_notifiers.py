@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hub.model.configuration import Action, EventType
+from hub.model.configuration import Action, EventType, ScheduleSource, SourceKind
 from hub.rules import alert_payloads
 from hub.rules.alert_payloads import Failed
 from hub.rules.alerts import Alert
+from hub.rules.lateness import Late, Lateness
 from tests.unit.factories import NOW
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +80,22 @@ def test_the_text_begins_with_what_happened_and_has_all_that_is_known(notify: An
         "told by: event 01ALERT",
     ):
         assert line in lines
+
+
+def test_every_alert_of_the_hub_reads_well(notify: Any, context: Any) -> None:
+    schedule = ScheduleSource(
+        name="nightly", kind=SourceKind.SCHEDULE, event_types=("BACKUP", "REPORT"), cron="5 2 * * *"
+    )
+    late = Late(schedule, Lateness.NOT_MADE, NOW, 1)
+    lines = notify.text_of(
+        alert_payloads.schedule_late(late, 0, NOW + timedelta(minutes=6), None), context
+    ).splitlines()
+    said = "a tick is late of the schedule nightly: no hub made it in time, due at 2026-11-23 12:00:00 UTC"
+    assert lines[0] == said
+    assert "event types: BACKUP, REPORT" in lines
+    assert "late seconds: 360" in lines
+    assert "address: /api/sources/nightly" in lines
+    assert not [line for line in lines if "None" in line or "{" in line or "[" in line]
 
 
 def test_a_failure_handler_tells_of_its_parent_but_not_its_result(notify: Any, context: Any) -> None:
