@@ -151,6 +151,7 @@ CASES: tuple[Nasty, ...] = (
     output("marks", much(20, 1_200_020, 1_200_000)),
     output("closed_output", lambda texts: sorted(texts) == ["after", "before"], data="went on"),
     output("closed_objects", with_line("ValueError: said after"), (("ERROR", "ValueError"),), "said after the end"),
+    output("swallowed_errors", with_line("ValueError: said to nobody"), (("ERROR", "ValueError"),), "said to nobody"),
     output("closed_everything", only("before"), data="went on"),
     output("nothing_left_of_python", only("before"), data="went on"),
     output("eats_its_input", only(), data=[0, True, 0]),

@@ -20,6 +20,7 @@ from nexomatic_agent.clearing import Clearing
 from nexomatic_agent.config import read_settings
 from nexomatic_agent.identity import Identity
 from nexomatic_agent.interpreter import find_interpreter
+from nexomatic_agent.journal import Journal
 from nexomatic_agent.work_folder import WorkFolders
 
 
@@ -66,14 +67,16 @@ def test_a_folder_of_the_usual_size_is_gone_before_the_result_is_reported(
     assert seen == [[]]
 
 
-@pytest.mark.parametrize("full", ["the task's folder", "its input"])
-def test_a_task_whose_input_has_no_room_on_the_disk_is_handed_back_unstarted(
+@pytest.mark.parametrize("full", ["the claim", "the task's folder", "its input"])
+def test_a_task_that_has_no_room_on_the_disk_is_handed_back_unstarted(
     hub: FakeHub, agent: Agent, monkeypatch: pytest.MonkeyPatch, full: str
 ) -> None:
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    if full == "its input":
+    if full == "the claim":
+        monkeypatch.setattr(Journal, "write", no_room)
+    elif full == "its input":
         monkeypatch.setattr(runner, "write_bytes", no_room)
     else:
         monkeypatch.setattr(WorkFolders, "make", no_room)

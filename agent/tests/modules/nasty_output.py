@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -76,6 +77,12 @@ def closed_objects(payload: Any, params: Any, context: Context) -> None:
     print("before")
     sys.stdout.close()
     raise ValueError("said after the end")
+
+
+def swallowed_errors(payload: Any, params: Any, context: Context) -> None:
+    """Python's own standard error is replaced by something that keeps it all to itself."""
+    sys.stderr = io.StringIO()
+    raise ValueError("said to nobody")
 
 
 def closed_everything(payload: Any, params: Any, context: Context) -> str:
