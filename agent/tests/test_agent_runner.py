@@ -390,6 +390,15 @@ def test_a_hidden_process_that_holds_only_one_of_the_outputs_is_found(
     wait_until(lambda: not is_alive(pid), "the end of the process")
 
 
+def test_a_large_input_that_nobody_reads_holds_up_nothing(tmp_path: Path) -> None:
+    """Else the agent would wait to write it, and with it the task's end, for as long as a daemon holds the pipe."""
+    (tmp_path / "leaves.sh").write_text("exec 3<&0; sleep 1000 & echo $! > pid; echo ended")
+    desk = Desk(tmp_path, tmp_path)
+    assert desk.run("leaves.sh", "shell", payload="x" * 3_000_000).state == "SUCCESS"
+    assert desk.texts() == ["ended"]
+    assert not is_alive(read_pid(tmp_path / "work" / "pid"))
+
+
 def test_output_that_never_ends_is_given_up_with_a_line_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
