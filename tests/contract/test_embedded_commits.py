@@ -119,6 +119,18 @@ async def test_a_bug_in_one_operation_does_not_spoil_the_others_of_its_group(sto
     assert await keys(storage) == ["a", "b", "there"]
 
 
+async def test_what_failed_leaves_no_transaction_open(storage: EmbeddedStorage) -> None:
+    """Until somebody writes again, the log could not be copied into the file."""
+
+    def half_done(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM rows")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await storage._writes.run(half_done)
+    assert not storage._writes._connection.in_transaction  # type: ignore[attr-defined]
+
+
 async def test_a_broken_transaction_does_not_stop_the_writer(storage: EmbeddedStorage) -> None:
     class Torn(BaseException):
         """Not an error that the group commit expects."""
