@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from agent_testing.fake_hub import Answer, FakeHub
-from nexomatic_agent.answers import LeaseOver, Refused, Steering, Transient, Unauthorised
+from nexomatic_agent.answers import LeaseOver, Refused, Steering, Transient, Unauthorised, read_answer
 from nexomatic_agent.client import Client
 from nexomatic_agent.happenings import Renewed
 from nexomatic_agent.intents import TaskResult
@@ -65,6 +65,11 @@ def test_every_answer_is_sorted_by_what_can_be_done_about_it(hub: FakeHub, answe
     hub.script["renew"] = lambda _: answer
     with pytest.raises(error):
         a_client(hub).renew("EVENT", "token")
+
+
+def test_a_page_is_no_answer_whatever_would_be_made_of_it() -> None:
+    with pytest.raises(Transient, match="a body that is not the hub's"):
+        read_answer(200, {"Content-Type": "text/html"}, b"<html>Welcome</html>", 100)
 
 
 def test_what_a_gateway_finds_too_large_is_refused_whoever_says_so(hub: FakeHub) -> None:

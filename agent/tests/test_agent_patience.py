@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
 
 import pytest
@@ -102,6 +103,20 @@ def silent(connection: socket.socket) -> None:
     time.sleep(NEVER)
 
 
+def half(connection: socket.socket) -> None:
+    """Half of the body, and then nothing more."""
+    read_request(connection)
+    connection.sendall(HEAD % len(LEASE) + LEASE[:20])
+    time.sleep(NEVER)
+
+
+def cut(connection: socket.socket) -> None:
+    """Half of the body, and then the end."""
+    read_request(connection)
+    connection.sendall(HEAD % len(LEASE) + LEASE[:20])
+    connection.shutdown(socket.SHUT_RDWR)
+
+
 def trickling(data: bytes, seconds: float) -> Behaviour:
     """One byte at a time."""
 
@@ -118,11 +133,13 @@ def trickling(data: bytes, seconds: float) -> Behaviour:
     "behave",
     [
         silent,
+        half,
+        cut,
         trickling(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.01),
         trickling(HEAD % len(LEASE) + LEASE, 0.01),
         trickling(b"HTTP/1.1 200 OK\r\n" + b"X-Filling: y\r\n" * 90, 0.01),
     ],
-    ids=["silent", "continues", "trickles", "heads"],
+    ids=["silent", "half", "cut", "continues", "trickles", "heads"],
 )
 def test_a_call_ends_in_time_whatever_comes(raw_hub: Callable[..., Client], behave: Behaviour) -> None:
     with pytest.raises(Transient):
@@ -184,15 +201,16 @@ def test_one_dead_connection_is_not_followed_by_the_others(raw_hub: Callable[...
         connection.sendall(HEAD % len(LEASE) + LEASE)
         time.sleep(NEVER)
 
-    client = raw_hub(*[answer_once_then_fall_silent] * 3, answering)
-    threads = [threading.Thread(target=client.renew, args=("EVENT", "token", 10.0)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    client = raw_hub(answer_once_then_fall_silent)
+
+    def three_at_once() -> list[Renewed]:
+        with ThreadPoolExecutor(3) as pool:
+            return list(pool.map(lambda _: client.renew("EVENT", "token", 10.0), range(3)))
+
+    three_at_once()
     with pytest.raises(Transient):
         client.renew("EVENT", "token", 0.2)
-    assert isinstance(client.renew("EVENT", "token", 10.0), Renewed)
+    assert len(three_at_once()) == 3
 
 
 @pytest.mark.parametrize("lease_seconds", [10.0, 30.0, 60.0, 3600.0])
