@@ -332,6 +332,27 @@ def test_a_renewal_takes_along_the_lines_that_wait() -> None:
     assert task.handle(told.Tick(), 9.9) == [asked.SendChunk("token", renew=True)]
 
 
+def renewing_with_a_chunk() -> Task:
+    """A chunk is in flight since 9.9 that renews the lease too."""
+    task = running()
+    task.handle(told.Logged(10), 1.0)
+    assert task.handle(told.Tick(), 9.9) == [asked.SendChunk("token", renew=True)]
+    return task
+
+
+def test_a_chunk_that_takes_long_gets_a_renewal_beside_it_but_not_at_once() -> None:
+    task = renewing_with_a_chunk()
+    assert task.handle(told.Tick(), 14.8) == []
+    assert task.handle(told.Tick(), 15.0) == [asked.SendRenewal("token")]
+
+
+def test_a_chunk_that_did_not_get_through_has_not_renewed() -> None:
+    """Else its lease would wait as if it had: the next try of the chunk says nothing of it."""
+    task = renewing_with_a_chunk()
+    assert task.handle(told.CallFailed(Call.CHUNK), 10.0) == []
+    assert task.handle(told.Tick(), 10.5) == [asked.SendRenewal("token")]
+
+
 @pytest.mark.parametrize(
     ("spooled", "pending", "expected"),
     [
@@ -447,6 +468,14 @@ def test_a_report_that_takes_long_gets_a_renewal_beside_it_whose_refusal_decides
     assert task.phase is Phase.REPORTING
     assert task.wake_at is None
     assert task.handle(told.Recorded(), 31.0) == [asked.Forget()]
+
+
+def test_a_report_that_failed_waits_for_the_renewal_that_is_under_way() -> None:
+    """On a line on which calls stall, one at a time is enough."""
+    task = reporting()
+    assert task.handle(told.CallFailed(Call.REPORT), 9.6) == [asked.SendRenewal("token")]
+    assert task.handle(told.Tick(), 12.0) == []
+    assert task.handle(RENEWED, 13.0) == [asked.SendReport("fresh", SUCCESS)]
 
 
 def test_a_task_that_has_ended_is_not_renewed_past_its_time_out() -> None:
