@@ -125,6 +125,20 @@ async def test_a_repeated_report_is_answered_and_changes_nothing(rig: LifeRig) -
     assert len(await rig.poll(slots=8)) == 1, "one follow-on"
 
 
+async def test_a_lease_ends_with_the_report_of_its_attempt(rig: LifeRig) -> None:
+    """Though the report may be repeated, what was recorded is not held any more."""
+    await rig.event_type("A", retry=RetryPolicy(max_attempts=2, backoff_seconds=60))
+    await rig.fire("A")
+    task = await rig.one()
+    await rig.report(task, ResultState.ERROR)
+    before = await rig.stored(task.event_id)
+
+    with pytest.raises(Superseded, match="recorded"):
+        await rig.hub.agents.renew(SINK, task.event_id, Renew(token=task.token))
+
+    assert await rig.stored(task.event_id) == before
+
+
 async def test_a_failure_is_tried_again_after_its_back_off(rig: LifeRig, clock: ManualClock) -> None:
     await rig.event_type("A", retry=RetryPolicy(max_attempts=2, backoff_seconds=10, jitter=0))
     event = await rig.fire("A")
