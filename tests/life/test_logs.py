@@ -52,3 +52,17 @@ async def test_a_long_log_is_read_page_by_page(rig: LifeRig, chunk_sizes: list[i
         after, complete = page.lines[-1].seq, page.complete
     assert read == lines
     assert (await rig.hub.logs.read(event_id, after=after)).lines == []
+
+
+async def test_a_chunk_that_comes_again_and_one_that_was_cut_otherwise_give_each_line_once(rig: LifeRig) -> None:
+    """An answer was lost; and an agent that restarted makes other chunks of what it still has."""
+    await rig.event_type("A")
+    event = await rig.fire("A")
+    task = await rig.one()
+    for first, texts in ((1, "ab"), (1, "ab"), (2, "bcd"), (5, "e")):
+        await rig.hub.agents.logs(SINK, event.id, Logs(token=task.token, chunk=rig.chunk(*texts, first=first)))
+
+    read = (await rig.hub.logs.read(event.id, after=0)).lines
+    assert [line.text for line in read] == list("abcde")
+    behind = await rig.hub.logs.read(event.id, after=read[2].seq)
+    assert [line.text for line in behind.lines] == ["d", "e"], "read on from the middle of a chunk"

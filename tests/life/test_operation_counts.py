@@ -11,8 +11,8 @@ import pytest
 from hub.configure import copy
 from hub.dispatch import lanes
 from hub.model.configuration import SinkType
-from hub.wire import Need, Renew, ResultState
-from tests.contract.rig import unique
+from hub.wire import Leased, Need, Renew, ResultState, Task
+from tests.contract.rig import ManualClock, unique
 from tests.life.rig import SINK, SINK_TYPE, LifeRig
 
 
@@ -47,6 +47,27 @@ async def test_a_parent_costs_one_operation_more_than_its_follow_ons_creation(ei
     spent = await _through(either, "PARENT")
 
     assert spent.total() == 7 + 1 + 2
+
+
+async def test_nobody_meets_the_hint_of_a_lease_that_is_renewed_in_time(rig: LifeRig, clock: ManualClock) -> None:
+    await rig.event_type("LONG")
+    await rig.fire("LONG")
+    task = await rig.one()
+    for _ in range(3):
+        clock.advance(10)
+        task = task.model_copy(update={"token": (await _renewed(rig, task)).token})
+    clock.advance(30 + 5 - 1)
+    before = rig.hub.storage.operations.by_kind()
+
+    assert await rig.poll(seconds=0.2) == ()
+
+    spent = rig.hub.storage.operations.by_kind() - before
+    assert spent["queue.receive"] > 0
+    assert spent["queue.update"] == 0
+
+
+async def _renewed(rig: LifeRig, task: Task) -> Leased:
+    return await rig.hub.agents.renew(SINK, task.event_id, Renew(token=task.token))
 
 
 async def test_a_renewal_costs_two_operations(either: LifeRig) -> None:
