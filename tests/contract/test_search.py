@@ -84,6 +84,19 @@ async def test_it_ends_early_where_nothing_is_found(events: Partition, engine: s
     assert [row.key for row in page.rows] == ["0199"]
 
 
+@pytest.mark.parametrize("where", [{"open": True}, {"state": "ERROR"}, {"state": "WARNING"}], ids=str)
+async def test_what_is_sought_is_found_however_much_lies_before_it(
+    events: Partition, engine: str, where: dict[str, Value]
+) -> None:
+    """What waits, what failed, what somebody should look at: what is settled is in none of their indexes."""
+    if engine == "azure":
+        pytest.skip("the service has no such index")
+    settled: dict[str, Value] = {"open": False, "state": "SUCCESS"}
+    await fill(events, {**{f"{number:04d}": settled for number in range(200)}, "0200": {**settled, **where}})
+    page = await events.tables.search(EVENTS, events.name, where=where, most=50)
+    assert ([row.key for row in page.rows], page.reached) == (["0200"], None)
+
+
 @pytest.mark.parametrize(("limit", "most"), [(0, 1), (1001, 1), (1, 0)])
 async def test_what_may_not_be_asked(events: Partition, limit: int, most: int) -> None:
     with pytest.raises(LimitExceeded):

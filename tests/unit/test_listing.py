@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hub.life import newest_first
+from hub.life import listing, newest_first
 from hub.life.listing import Wanted
 from hub.model.configuration import SourceKind
 from hub.model.event import Content, Event, State
@@ -107,6 +107,19 @@ async def test_a_search_of_storage_ends_early_too(book: Book, monkeypatch: pytes
     assert page.items == []
     assert page.reached is not None
     assert await book.all(wanted) == [done.id]
+
+
+@pytest.mark.parametrize("states", [(State.QUEUED, State.RUNNING), (State.ERROR,), (State.WARNING,)], ids=str)
+async def test_what_waits_or_failed_is_listed_at_once_however_much_came_after_it(
+    book: Book, monkeypatch: pytest.MonkeyPatch, states: tuple[State, ...]
+) -> None:
+    monkeypatch.setattr(listing, "MOST_ROWS", 50)
+    monkeypatch.setattr(newest_first, "MOST_LOOKED_THROUGH", 50)
+    sought = await book.add(BEGIN, state=states[0])
+    for number in range(200):
+        await book.add(BEGIN + timedelta(milliseconds=1 + number), state=State.SUCCESS)
+    page = await book.listing.page(Wanted(states=frozenset(states)))
+    assert ([each.id for each in page.items], page.reached) == ([sought.id], None)
 
 
 @pytest.mark.parametrize("hours", [40, 80])
