@@ -119,6 +119,21 @@ def test_an_event_created_in_this_process_is_given_out_at_once() -> None:
     virtually(body)
 
 
+def test_a_queue_that_held_something_is_looked_at_more_often_for_a_while() -> None:
+    """What another process puts there soon after does not wait for a second."""
+
+    async def body(rig: LifeRig) -> None:
+        first, _ = polling(rig, "sink-1"), polling(rig, "sink-2")
+        await asyncio.sleep(10.5)
+        before = receives(rig)
+        await rig.fire("A")
+        await asyncio.sleep(0.9)
+        assert first.done()
+        assert receives(rig) - before >= 5
+
+    virtually(body)
+
+
 def test_waiting_sinks_get_one_each_in_order_of_arrival() -> None:
     async def body(rig: LifeRig) -> None:
         for _ in range(6):
