@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +146,16 @@ def inside_the_database(file: Path) -> Iterator[tuple[str, bytes]]:
         for table, key, columns in rows:
             for name, value in values.decode(columns).items():
                 content = value if isinstance(value, bytes) else str(value).encode()
-                yield f"{table} {key} {name}", content
-                if content[:1] == b"\x78":
-                    yield f"{table} {key} {name}, unpacked", zlib.decompress(content)
+                yield from unpacked(f"{table} {key} {name}", content)
         for number, body in connection.execute("SELECT id, body FROM messages"):
             yield f"message {number}", body.encode()
         for number, data in connection.execute("SELECT number, data FROM pieces"):
-            yield f"blob {number}", data
+            yield from unpacked(f"blob {number}", data)
+
+
+def unpacked(what: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """The content, and what it was before it was compressed, if it was."""
+    yield what, content
+    if content[:1] == b"\x78":
+        with suppress(zlib.error):  # what is encrypted may begin so too
+            yield f"{what}, unpacked", zlib.decompress(content)

@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.functions as func
@@ -22,9 +22,12 @@ import function_app
 from hosting.indexing import IndexedFunction, index
 from hosting.routes import RouteTable, build_routes
 from hub import process
+from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.terms import Terms
+from hub.model.secret import Keeper
 from hub.rules.cadence import Fleet
+from hub.secrets.port import Values
 from hub.signing import RootKey
 from hub.storage.embedded import open_embedded
 from hub.wiring import Hub, Options, build
@@ -36,6 +39,7 @@ SINK_TYPE = "PYTHON:BASE"
 CHEAP = Parameters(Type.ID, ARGON2_VERSION, 16, 32, 1, 8, 1)
 """How passwords are hashed here: as in production, but for the time and memory it takes."""
 POLL = {"slots": 4, "version": "1", "instance": "instance-1"}
+MakeVault: TypeAlias = Callable[[Clock], Mapping[Keeper, Values]]
 _SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC834_1
 """Makes numbers that count up differ in all their bits."""
 
@@ -176,7 +180,7 @@ class Shell:
 
 
 @asynccontextmanager
-async def opened_shell(**options: Any) -> AsyncIterator[Shell]:
+async def opened_shell(vault: MakeVault | None = None, **options: Any) -> AsyncIterator[Shell]:
     """A hub in memory, found by the functions as theirs; `options` as in `hub.wiring.Options`."""
     clock = StepClock()
     storage = open_embedded(None, clock)
@@ -191,7 +195,8 @@ async def opened_shell(**options: Any) -> AsyncIterator[Shell]:
         first_admin_token_sha256=hashlib.sha256(FIRST_ADMIN.encode()).hexdigest(),
         **options,
     )
-    hub = build(wired, storage, clock, InlineEvaluator(), lambda: next(numbers) * _SPREAD)
+    kept = vault(clock) if vault is not None else None
+    hub = build(wired, storage, clock, InlineEvaluator(), lambda: next(numbers) * _SPREAD, vault=kept)
 
     async def opened() -> Hub:
         await storage.prepare()
