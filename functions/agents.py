@@ -52,7 +52,7 @@ async def agent_secrets(req: func.HttpRequest) -> func.HttpResponse:
     """The values of the secrets that the attempt needs, to the sink that holds it."""
     here, sink = await calling_sink(req)
     call = await read(req, Need, SMALL_CALL_BYTES)
-    released = answer(await here.agents.secrets(sink.name, event_id(req), call))
+    released = answer(await here.agents.secrets(sink.name, event_id(req), call, caller_address(here, req)))
     released.headers["Cache-Control"] = "no-store"
     return released
 

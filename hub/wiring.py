@@ -264,7 +264,7 @@ def build(
         agents=AgentCalls(
             context,
             tokens,
-            Release(context, keeping.engine, only_sealed=options.sealed_secrets),
+            Release(context, keeping.engine, audit.releases, only_sealed=options.sealed_secrets),
             Renewer(context, slots, completion),
             completion,
             logs,

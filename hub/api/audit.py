@@ -13,13 +13,16 @@ from hub.api import cursors
 from hub.api.events import check_times
 from hub.api.security import Desk, GuardedRoute
 from hub.api.views import Time, View
+from hub.audit.release_list import WantedRelease
 from hub.audit.wanted import AuditPage, Told, Wanted
+from hub.errors import FieldError, Invalid
 from hub.model.audit import Result
 from hub.signing import Signer
 
 router = APIRouter(route_class=GuardedRoute, tags=["audit"])
 
 _LIST = "audit"
+_RELEASES = "releases"
 Filter = Annotated[str | None, Query(max_length=300)]
 
 
@@ -29,6 +32,11 @@ class ChangeView(View):
     resource: str
     before: JsonValue
     after: JsonValue
+
+
+class GivenSecretView(View):
+    name: str
+    version: str
 
 
 class AuditEntryView(View):
@@ -46,6 +54,7 @@ class AuditEntryView(View):
     status: int | None
     reason: str | None
     changes: list[ChangeView]
+    secrets: list[GivenSecretView]
     count: int | None
     counts: Mapping[str, int] | None
     hash: str
@@ -53,9 +62,10 @@ class AuditEntryView(View):
     @classmethod
     def of(cls, told: Told) -> AuditEntryView:
         entry = told.entry
-        fields = {name: getattr(entry, name) for name in cls.model_fields if name not in ("changes", "hash")}
+        fields = {name: getattr(entry, name) for name in cls.model_fields if name not in ("changes", "secrets", "hash")}
         changes = [ChangeView(**each.model_dump()) for each in entry.changes]
-        return cls(**fields, changes=changes, hash=told.hash)
+        secrets = [GivenSecretView(**each.model_dump()) for each in entry.secrets]
+        return cls(**fields, changes=changes, secrets=secrets, hash=told.hash)
 
 
 class AuditList(View):
@@ -71,14 +81,26 @@ async def list_audit(
     action: Filter = None,
     resource: Filter = None,
     result: Result | None = None,
+    secret: Annotated[str | None, Query(max_length=127, description="Releases of this secret to sinks")] = None,
+    version: Annotated[str | None, Query(max_length=100, description="Of the secret: who got this version")] = None,
+    releases: Annotated[bool, Query(description="Releases of secrets to sinks, in place of what people do")] = False,
     begin: Annotated[datetime | None, Query(alias="from", description="Not older than this")] = None,
     end: Annotated[datetime | None, Query(alias="to", description="Older than this")] = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AuditList:
-    """What was done and what was refused, the newest first. `resource` also finds what lies below it."""
+    """What was done and what was refused, the newest first; or with `secret` which sinks were given it.
+
+    `resource` also finds what lies below it.
+    """
     check_times(begin, end)
     wanted = Wanted(actor, action, resource, result, begin, end)
+    if version is not None and secret is None:
+        what = "is given without secret: of which secret it is"
+        raise Invalid(f"version {what}", [FieldError("version", what)])
+    if releases or secret is not None:
+        release, after = WantedRelease(wanted, secret, version), cursors.read(desk.cursors, _RELEASES, cursor)
+        return _answer(desk.cursors, _RELEASES, await desk.audit.release_list.page(release, after=after, limit=limit))
     page = await desk.audit.people.page(wanted, after=cursors.read(desk.cursors, _LIST, cursor), limit=limit)
     return _answer(desk.cursors, _LIST, page)
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from hub.audit.chain import PeopleChain
 from hub.audit.people_list import PeopleList
+from hub.audit.release_list import ReleaseList
+from hub.audit.releases import Releases
 from hub.audit.trail import Trail
 from hub.audit.unfinished import Unfinished
 from hub.clock import Clock
 from hub.storage.audit_rows import AuditRows
 from hub.storage.ports import Storage
+from hub.storage.release_rows import ReleaseRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Audit:
 
     trail: Trail
     people: PeopleList
+    releases: Releases
+    release_list: ReleaseList
     unfinished: Unfinished
 
 
@@ -27,10 +32,12 @@ def build_audit(
     storage: Storage, clock: Clock, randomness: Callable[[], int], status_of: Callable[[BaseException], int]
 ) -> Audit:
     """`status_of` says how an error is answered."""
-    rows = AuditRows(storage.tables)
+    rows, release_rows = AuditRows(storage.tables), ReleaseRows(storage.tables)
     chain = PeopleChain(rows)
     return Audit(
         trail=Trail(rows, chain, clock, randomness, status_of),
         people=PeopleList(rows, clock),
+        releases=Releases(release_rows, clock, randomness),
+        release_list=ReleaseList(release_rows, clock),
         unfinished=Unfinished(rows, chain, clock),
     )

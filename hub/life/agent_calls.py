@@ -35,9 +35,9 @@ class AgentCalls:
         self._completion = completion
         self._logs = logs
 
-    async def secrets(self, sink: str, event_id: str, call: Need) -> Released:
+    async def secrets(self, sink: str, event_id: str, call: Need, address: str | None = None) -> Released:
         """The values of the secrets this attempt needs. Raises as `Release.release` does, `Invalid`."""
-        return await self._release.release(self._tokens.read(call.token, event_id=event_id, sink=sink))
+        return await self._release.release(self._tokens.read(call.token, event_id=event_id, sink=sink), address)
 
     async def renew(self, sink: str, event_id: str, call: Renew) -> Leased:
         """One more lease from now. Raises `Superseded` and its kind, `Invalid`."""

@@ -2,7 +2,7 @@
 
 A signed token alone is not enough: the row must be RUNNING under this very claim, and its lease alive. What is given
 is what the row says the attempt needs, as resolved at its claim: not what the sink asks for, and not what today's
-configuration would say. One read of the row, and one for each secret.
+configuration would say. One read of the row, one for each secret, and one insert into the audit before they are given.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from hub.audit.attempt import Who
+from hub.audit.releases import Releases
 from hub.errors import LeaseRunOut, Missing, SecretUnavailable
 from hub.life import fence
 from hub.life.context import LifeContext
 from hub.life.lease import Lease
+from hub.model.audit import GivenSecret
 from hub.model.event import Attempt, Event
 from hub.rules.resolving import secrets_of
 from hub.secrets.port import Secrets
@@ -27,14 +30,18 @@ log = logging.getLogger(__name__)
 class Release:
     """Gives secrets out. `secrets` is the engine itself: a value is as old as its answer, at most 5 s."""
 
-    def __init__(self, context: LifeContext, secrets: Secrets, *, only_sealed: bool = False) -> None:
+    def __init__(self, context: LifeContext, secrets: Secrets, audit: Releases, *, only_sealed: bool = False) -> None:
         """`only_sealed`: a sink without a key of its own is given nothing."""
         self._life = context
         self._secrets = secrets
+        self._audit = audit
         self._only_sealed = only_sealed
 
-    async def release(self, lease: Lease) -> Released:
-        """The values this attempt needs. Raises `Superseded` and its kind, `LeaseRunOut`, `SecretUnavailable`."""
+    async def release(self, lease: Lease, address: str | None = None) -> Released:
+        """The values this attempt needs, to a sink that calls from this address, once it is recorded that it got them.
+
+        Raises `Superseded` and its kind, `LeaseRunOut`, `SecretUnavailable`, `Unavailable`.
+        """
         event = (await fence.read(self._life.events, lease.event_id)).event
         attempt = self._held(event, lease)
         needed = secrets_of(attempt.run)
@@ -45,6 +52,10 @@ class Release:
             raise SecretUnavailable("; ".join(missing))
         released = tuple(each for each in answers if isinstance(each, ReleasedSecret))
         if released:
+            who = Who(f"sinks/{lease.holding.sink}", address)
+            given = [GivenSecret(name=each.name, version=each.version) for each in released]
+            await self._audit.record(who, event.id, given)
+            self._held(event, lease)  # that may have taken a while
             # Names and versions only: the values are in this answer and nowhere else.
             which = ", ".join(f"{each.name} (version {each.version})" for each in released)
             log.info("event %s: secrets %s released to the sink %s", event.id, which, lease.holding.sink)

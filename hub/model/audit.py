@@ -35,6 +35,15 @@ class Change(BaseModel):
     after: JsonValue = None
 
 
+class GivenSecret(BaseModel):
+    """A secret that a sink was given: which, never what."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    version: str
+
+
 class AuditEntry(BaseModel):
     """Who did what, when, from where, to what, and how it ended. Holds no secret."""
 
@@ -58,6 +67,10 @@ class AuditEntry(BaseModel):
     status: int | None = None
     reason: str | None = None
     changes: tuple[Change, ...] = ()
+    secrets: tuple[GivenSecret, ...] = ()
+    """What was released."""
+    follows: int | None = None
+    """Of a chain of releases, which is cut by the hour: in its first entry of an hour, the hour of the one before."""
     count: int | None = None
     """How many attempts this one entry stands for, if they were too many for an entry each."""
     counts: Mapping[str, int] | None = None

@@ -104,6 +104,12 @@ def anchored(chain: str, seen: Point, found: Link | None, when: str) -> Break | 
     return Break(chain, seen.seq, what)
 
 
+def joins(chain: str, older: Link, newer: Link) -> Break | None:
+    """Whether the second follows the first, where two parts of a chain meet that were each followed by themselves."""
+    what = _wrong(chain, Point(older.seq, older.hash), newer)
+    return None if what is None else Break(chain, older.seq + 1, what)
+
+
 def _wrong(chain: str, before: Point, each: Link) -> str | None:
     if each.seq != before.seq + 1:
         return f"{_entries(before.seq + 1, each.seq - 1)} missing: the next one that is there is {each.seq}"

@@ -19,6 +19,7 @@ RECEIPTS = "receipts"
 DELIVERIES = "deliveries"
 TOKEN_USE = "tokenuse"  # noqa: S105 - a table
 AUDIT = "audit"
+RELEASES = "releases"
 TABLES = (
     EVENTS,
     PARTITIONS,
@@ -34,6 +35,7 @@ TABLES = (
     DELIVERIES,
     TOKEN_USE,
     AUDIT,
+    RELEASES,
 )
 
 SOUGHT: tuple[tuple[str, str | bool], ...] = (("open", True), ("state", "ERROR"), ("state", "WARNING"))
