@@ -326,9 +326,7 @@ class TestRelease:
         (await release(shell, event_id, token, None)).problem(401)
         (await release(shell, event_id, token, shell.token)).problem(403)
 
-    async def test_what_it_costs(
-        self, shell: Shell
-    ) -> None:
+    async def test_what_it_costs(self, shell: Shell) -> None:
         await put(shell, "other")
         event_id, task, credential = await waiting(
             shell, parameters=[{"name": "b", "type": "SECRET", "value": "other"}, {**NAMES_TOKEN[0], "name": "c"}]
