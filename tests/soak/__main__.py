@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.soak import backlog, forgetting, kills, kills_azurite, limits, modules, network, simulation, size
+from tests.soak import backlog, forgetting, kills, kills_azurite, limits, modules, network, schedules, simulation, size
 from tests.soak.runs import Figures, LongRun, Violation
 
 RUNS = (
@@ -24,6 +24,7 @@ RUNS = (
     LongRun("size", 2, size.run),
     LongRun("backlog", 2, backlog.run),
     LongRun("limits", 1, limits.run),
+    LongRun("schedules", 2, schedules.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 

@@ -1,0 +1,47 @@
+"""A simulated day of a thousand schedules on three hubs, killed at random; and more days while there is time."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from tests.life.simulated_day import Day, live
+from tests.soak.runs import Figures, Violation
+
+SCHEDULES, HOURS = 1000, 24.0
+CHANCES = (0.003, 0.01, 0.03)
+"""Of a fault at each storage operation, by turns: from a kill now and then to several in each minute."""
+DAYS_APART = 1000
+"""Between two values of the seed: no day is run for both."""
+
+
+def run(seed: int, seconds: float) -> Figures:
+    """One whole day at least. Raises `Violation`."""
+    logging.disable(logging.CRITICAL)  # hubs say what fails, and here a lot does
+    try:
+        return _days(seed * DAYS_APART, time.monotonic() + seconds)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _days(seed: int, until: float) -> Figures:
+    days = ticks = events = faults = kills = late = 0
+    while not days or time.monotonic() < until:
+        day = Day(seed + days, SCHEDULES, HOURS, CHANCES[days % len(CHANCES)])
+        account = live(day)
+        if account.wrong:
+            raise Violation(f"{day}: {len(account.wrong)} are wrong\n" + "\n".join(account.wrong[:50]))
+        days += 1
+        ticks += account.ticks
+        events += account.events
+        faults += account.faults
+        kills += account.kills
+        late += account.late
+    return {
+        "simulated days": days,
+        "ticks": ticks,
+        "events": events,
+        "injected faults": faults,
+        "hubs killed": kills,
+        "made after their time (%)": 100 * late / events,
+    }
