@@ -519,6 +519,29 @@ def test_an_event_of_a_schedule_costs_one_read_more_than_another_and_one_more_fo
     scheduled(body, timers=False)
 
 
+def test_a_row_is_not_removed_because_the_configuration_was_read_before_its_schedule_was_there() -> None:
+    """Another process puts a schedule, and fires it, between two reads of a step."""
+
+    async def body(fleet: Fleet) -> None:
+        one, other = fleet.hubs
+        await fleet.rig.schedule("first")
+        rows = one.sources.schedules._rows
+        read = rows.all
+
+        async def read_late() -> Any:
+            await other.resources.apply(
+                {Kind.SOURCE: [{"name": "s", "kind": "SCHEDULE", "event_types": ["A"], "cron": "* * * * *"}]}
+            )
+            await other.sources.schedules.step()
+            return await read()
+
+        rows.all = read_late  # type: ignore[method-assign]
+        await one.sources.schedules.step()
+        assert sorted(await read()) == ["first", "s"]
+
+    scheduled(body, hubs=2, timers=False)
+
+
 def test_rows_of_schedules_that_are_gone_are_removed() -> None:
     async def body(fleet: Fleet) -> None:
         await fleet.rig.schedule()
