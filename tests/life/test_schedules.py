@@ -298,6 +298,21 @@ def test_what_was_made_ahead_ends_without_running(
     scheduled(body, hubs=2, timers=True)
 
 
+def test_upkeep_with_an_old_copy_of_the_configuration_ends_nothing_of_a_newer_definition() -> None:
+    async def body(fleet: Fleet) -> None:
+        one, other = fleet.hubs
+        await fleet.rig.schedule()
+        await reach(at(0, 30))
+        await other.configuration.current()
+        await fleet.rig.schedule(payload={"new": True})
+        await one.sources.schedules.step()
+        assert len(await made(fleet)) == 2
+        await other.upkeep.reconcile()
+        assert ends(await made(fleet)) == ["QUEUED", "QUEUED"]
+
+    scheduled(body, hubs=2, timers=False)
+
+
 def test_an_event_that_has_begun_is_retried_whatever_becomes_of_its_schedule() -> None:
     async def body(fleet: Fleet) -> None:
         await fleet.rig.event_type("A", retry={"max_attempts": 2, "backoff_seconds": 20, "jitter": 0})
