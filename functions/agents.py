@@ -6,11 +6,14 @@ from typing import Final
 
 import azure.functions as func
 
-from functions.endpoint import answer, caller_address, calling_sink, endpoint, read
+from functions.endpoint import answer, bearer_of, caller_address, calling_sink, endpoint, read
 from hub.audit.attempt import Who
+from hub.errors import Cloned
+from hub.model.audit import Result as AuditResult
 from hub.process import hub
 from hub.rules import ids
-from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Need, Poll, Renew, Result
+from hub.rules.callers import address_of
+from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Need, Poll, Renew, Result, Rotate
 
 agents = func.Blueprint()
 
@@ -26,10 +29,24 @@ async def agent_enroll(req: func.HttpRequest) -> func.HttpResponse:
     here = await hub()
     who = Who(None, caller_address(here, req))
     async with here.audit.trail.attempt(who, "POST /agent/enroll", f"sinks/{call.name}") as attempt:
-        enrolled = await here.people.enrolments.exchange(call)
+        enrolled = await here.people.enrolments.exchange(call, address_of(here.options.front_end, req.headers))
         attempt.is_by(f"sinks/{enrolled.sink}")
         attempt.status = 201
     return answer(enrolled, 201)
+
+
+@agents.route("agent/credential", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_credential(req: func.HttpRequest) -> func.HttpResponse:
+    """Another credential for the sink that asks; the one it asked with stays valid for a while."""
+    here, sink = await calling_sink(req)
+    call = await read(req, Rotate, SMALL_CALL_BYTES)
+    who = Who(f"sinks/{sink.name}", caller_address(here, req))
+    async with here.audit.trail.attempt(who, "POST /agent/credential", f"sinks/{sink.name}") as attempt:
+        rotated = answer(await here.people.rotation.rotate(sink, bearer_of(req), call.nonce))
+        attempt.status = 200
+    rotated.headers["Cache-Control"] = "no-store"
+    return rotated
 
 
 @agents.route("agent/poll", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -39,7 +56,16 @@ async def agent_poll(req: func.HttpRequest) -> func.HttpResponse:
     here, sink = await calling_sink(req)
     here.upkeep.traffic()
     call = await read(req, Poll, SMALL_CALL_BYTES)
-    polled = await here.polls.poll(sink, call)
+    who = Who(f"sinks/{sink.name}", caller_address(here, req))
+    try:
+        polled = await here.polls.poll(sink, call, who.address)
+    except Cloned as error:
+        if error.who is not None:
+            action = "POST /agent/poll"
+            await here.audit.trail.record(
+                who, action, str(who.actor), AuditResult.REFUSED, status=409, reason=error.who
+            )
+        raise
     if polled.tasks or polled.commands:
         return answer(polled)
     steering = {HOLD_HEADER: f"{polled.settings.hold:g}", PAUSE_HEADER: f"{polled.settings.pause:g}"}

@@ -80,6 +80,11 @@ async def calling_sink(req: func.HttpRequest) -> tuple[Hub, Sink]:
     raise NotAllowed("only a sink may do that")
 
 
+def bearer_of(req: func.HttpRequest) -> str:
+    """The credential that a caller has proven itself with."""
+    return str(req.headers["authorization"]).partition(" ")[2].strip()
+
+
 async def read(req: func.HttpRequest, model: type[M], max_bytes: int) -> M:
     """The request's body as a model, read strictly. Raises `Invalid` with its place, `TooLarge`, `LengthRequired`."""
     body = req.get_body()

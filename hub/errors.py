@@ -90,6 +90,15 @@ class Conflict(NexomaticError):
     """Somebody else changed it meanwhile."""
 
 
+class Cloned(Conflict):
+    """This credential is in use by another process."""
+
+    def __init__(self, message: str, who: str | None = None) -> None:
+        super().__init__(message)
+        self.who = who
+        """Both processes, with their addresses, for those who keep the hub; None: they were told before."""
+
+
 class Superseded(Conflict):
     """This lease is over: the attempt belongs to somebody else, or has ended."""
 

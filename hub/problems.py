@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hub.errors import (
     Changed,
+    Cloned,
     Conflict,
     Gone,
     Invalid,
@@ -53,6 +54,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = {
     NotFound: Kind(404, "not-found", "There is nothing at this address"),
     Missing: Kind(404, "not-found", "There is nothing at this address"),
     Gone: Kind(410, "gone", "This address has been switched off"),
+    Cloned: Kind(409, "cloned", "This credential is in use by another process"),
     Superseded: Kind(409, "lease-over", "The lease is over"),
     Rejected: Kind(409, "rejected", "The state of things does not allow it"),
     Changed: Kind(412, "changed", "It was changed meanwhile"),

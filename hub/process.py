@@ -102,6 +102,7 @@ def options_of(settings: Settings) -> Options:
         front_end=settings.front_end,
         receipt_days=settings.receipt_days,
         sealed_secrets=settings.sealed_secrets,
+        sink_credential_days=settings.sink_credential_days,
         keeping=settings.keeping,
         public_url=settings.public_url,
         first_admin_token_sha256=settings.first_admin_token_sha256,

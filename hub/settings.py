@@ -81,6 +81,8 @@ class Settings:
     """How many instances."""
     eventgrid_topic: str | None
     eventgrid_key: str | None = field(repr=False)
+    sink_credential_days: int
+    """0: sinks keep the one they were enrolled with."""
     keeping: Keeping
 
     @classmethod
@@ -120,6 +122,7 @@ class Settings:
             always_ready=read["NEXOMATIC_ALWAYS_READY"],
             eventgrid_topic=read["NEXOMATIC_EVENTGRID_TOPIC"],
             eventgrid_key=read["NEXOMATIC_EVENTGRID_KEY"],
+            sink_credential_days=read["NEXOMATIC_SINK_CREDENTIAL_DAYS"],
             keeping=_keeping(read),
         )
 

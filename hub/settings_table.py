@@ -375,6 +375,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         secret=True,
     ),
     Setting(
+        "NEXOMATIC_SINK_CREDENTIAL_DAYS",
+        _whole(0, 3650),
+        30,
+        "0 to 3650 days",
+        "How old a sink's credential gets before the sink exchanges it for another, by itself and without an "
+        "interruption. 0: never.",
+    ),
+    Setting(
         "NEXOMATIC_RETENTION_DAYS",
         _days,
         KEEP,

@@ -60,6 +60,27 @@ class Enrolled(_Told):
     sink: str
     sink_type: str
     credential: str
+    rotate_after_seconds: float | None = None
+    """Ask for another credential when this one is so old; null: never."""
+
+
+# --- POST /agent/credential ------------------------------------------------------------------------------------------
+
+
+class Rotate(_Said):
+    """Exchange the credential of this call for another; it stays valid for a while, so that nothing is interrupted."""
+
+    nonce: Annotated[str, Field(min_length=32, max_length=64)]
+    """Random, known to this agent alone, and kept until it is answered: the same call again gets the same answer."""
+
+
+class Rotated(_Told):
+    """The credential from now on, said once."""
+
+    credential: str
+    valid_until: datetime
+    """Of the one before."""
+    rotate_after_seconds: float | None = None
 
 
 # --- POST /agent/poll ------------------------------------------------------------------------------------------------

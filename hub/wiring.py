@@ -78,6 +78,7 @@ from hub.storage.receipt_rows import ReceiptRows
 from hub.storage.secret_rows import SecretRows
 from hub.storage.stats_rows import StatsRows
 from hub.storage.upkeep_rows import UpkeepRows
+from hub.upkeep.departures import Departures
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
@@ -106,6 +107,7 @@ class Options:
     terms: Terms = field(default_factory=Terms)
     fleet: Fleet = field(default_factory=Fleet)
     max_held_polls: int = 1000
+    sink_credential_days: int = 30
     keeping: Keeping = field(default_factory=Keeping)
     public_url: str | None = None
     first_admin_token_sha256: str | None = field(default=None, repr=False)
@@ -281,6 +283,8 @@ def build(
             _sweep(options, storage, clock, randomness),
             sources.schedules,
             audit,
+            Departures(administration.sinks, presence, clock, audit.trail),
+            configuration.current,
         ),
         stats=stats,
         sources=sources,
@@ -378,6 +382,7 @@ def _administration(
         front_end=options.front_end,
         first_admin_token_sha256=options.first_admin_token_sha256,
         passwords=options.passwords,
+        sink_credential_days=options.sink_credential_days,
     )
     return _Administration(
         resources=Resources(

@@ -36,6 +36,7 @@ WHO: Final = {
 }
 CALLS: Final[Mapping[str, tuple[type[BaseModel], type[BaseModel]]]] = {
     "POST /agent/enroll": (wire.Enrol, wire.Enrolled),
+    "POST /agent/credential": (wire.Rotate, wire.Rotated),
     "POST /agent/poll": (wire.Poll, wire.Polled),
     "POST /agent/events/{id}/secrets": (wire.Need, wire.Released),
     "POST /agent/events/{id}/renew": (wire.Renew, wire.Leased),

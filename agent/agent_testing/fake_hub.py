@@ -62,7 +62,7 @@ Script = Callable[[Call], Optional[Answer]]
 
 class FakeHub:
     """Hands out `tasks`, accepts everything, keeps every call. `script` may answer first, by kind of call:
-    enroll, poll, secrets, renew, logs, result."""
+    enroll, credential, poll, secrets, renew, logs, result."""
 
     def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
         self._tls = tls
@@ -85,6 +85,7 @@ class FakeHub:
         self._port = 0
         self._usual: Mapping[str, Callable[[Call], Answer]] = {
             "enroll": self._enroll,
+            "credential": self._credential,
             "poll": self._poll,
             "secrets": self._secrets,
             "renew": self._renew,
@@ -213,6 +214,10 @@ class FakeHub:
 
     def _enroll(self, call: Call) -> Answer:
         return Answer(201, body={"sink": call.said["name"], "sink_type": "PYTHON:BASE", "credential": "c" * 43})
+
+    def _credential(self, _: Call) -> Answer:
+        until = "2026-03-02T13:00:00Z"
+        return Answer(body={"credential": "d" * 43, "valid_until": until, "rotate_after_seconds": 86400.0})
 
     def _poll(self, call: Call) -> Answer:
         steering = {"hold": self.hold, "pause": self.pause}

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, Optional
 
 PROTOCOL = Path(__file__).parents[2] / "docs" / "agent-protocol.json"
-MODELS = {"enroll": "Enrol", "poll": "Poll", "secrets": "Need", "renew": "Renew", "logs": "Logs", "result": "Result"}
+MODELS = {
+    "enroll": "Enrol",
+    "credential": "Rotate",
+    "poll": "Poll",
+    "secrets": "Need",
+    "renew": "Renew",
+    "logs": "Logs",
+    "result": "Result",
+}
 _TYPES: Mapping[str, Any] = {
     "object": dict,
     "array": list,

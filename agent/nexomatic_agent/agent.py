@@ -27,6 +27,7 @@ from nexomatic_agent.launch import Launcher
 from nexomatic_agent.modules import Modules
 from nexomatic_agent.polling import FIRST_STEERING, Polling, Receiver
 from nexomatic_agent.recovery import recover
+from nexomatic_agent.rotation import Rotation
 from nexomatic_agent.runner import Runner, RunnerSettings
 from nexomatic_agent.spool import Spool, Spooled
 from nexomatic_agent.task import Task
@@ -44,6 +45,8 @@ DISK_SECONDS = 30.0
 """An agent that cannot write to its disk takes nothing for so long: it would be handed the same task over and over."""
 RECOVERY_SECONDS = 30.0
 """How long the first poll waits for what an earlier life left behind to be settled."""
+ROTATION_LOOK_SECONDS = 3600.0
+"""How often at least the age of the credential is looked at."""
 FAREWELL_SECONDS = 2.0
 """How long a stopping agent waits for the hub to know that it takes no more."""
 
@@ -66,6 +69,7 @@ class Agent:
         self._instances = Instances(state)
         self._instance = self._instances.start()
         self._draining = False
+        self._rotation = Rotation(state, identity, self._client, time.time)
         runner = Runner(launcher, _runner_settings(settings))
         self._tools = self._make_tools(runner, Unsealer(state, identity.sink))
         self._polling = Polling(
@@ -103,6 +107,7 @@ class Agent:
         """Deal with what an earlier life left behind, then poll. Returns at once; raises OSError."""
         recovered = recover(self._journal, self._spool, self._folders, self._resume)
         threading.Thread(target=self._run, args=(recovered > 0,), name="poll", daemon=True).start()
+        self._rotate_in(0.0)
 
     def _run(self, recovered: bool) -> None:
         # Handed back first, or the hub would take this poll's new instance for news of lost tasks.
@@ -137,6 +142,11 @@ class Agent:
         self._polling.wait_quiet(FAREWELL_SECONDS)
 
     # --- what happens to it
+
+    def _rotate_in(self, seconds: float) -> None:
+        # An hour at most: the monotonic clock stands still while a machine sleeps, and credentials age.
+        when = time.monotonic() + min(seconds, ROTATION_LOOK_SECONDS)
+        self._tools.timer.at(when, lambda: self._crew.submit(lambda: self._rotate_in(self._rotation.step())))
 
     def _take(self, task: Any) -> bool:
         """Take on what the hub handed out. Whether it is something new."""

@@ -65,6 +65,18 @@ class Client:
             raise _not_the_hubs("the answer to the enrolment names no sink")
         return document
 
+    def rotate(self, nonce: str) -> Mapping[str, Any]:
+        """Exchange the credential for `{credential, rotate_after_seconds}`; with the same nonce, for the same."""
+        document, _ = self._post(self._calls, "/agent/credential", {"nonce": nonce}, CALL_SECONDS)
+        if not isinstance(document.get("credential"), str):
+            raise _not_the_hubs("the answer holds no credential")
+        return document
+
+    def use(self, credential: str) -> None:
+        """Make every further call under this credential."""
+        for line in (self._calls, self._polls):
+            line.use(credential)
+
     def poll(self, said: Mapping[str, Any], steering: Steering, let_go: Callable[[], bool]) -> PollAnswer:
         """Ask for work. Waits as long as the hub was allowed to hold it, unless `let_go` and `abandon_poll` end it."""
         self._held.let_go = let_go

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
 import threading
 import time
-from pathlib import Path
 from typing import Callable, Optional
 
 from nexomatic_agent.answers import Transient
 from nexomatic_agent.client import Client
 from nexomatic_agent.config import Settings
-from nexomatic_agent.files import UnreadableDocument, make_private_folder, read_document, remove, write_document
+from nexomatic_agent.exchange import Exchange
+from nexomatic_agent.files import make_private_folder
 from nexomatic_agent.hub_watch import HubWatch
-from nexomatic_agent.identity import Identity, Instances
+from nexomatic_agent.identity import ROTATE_AFTER_SECONDS, Identity, Instances
 from nexomatic_agent.retry import Backoff
 from nexomatic_agent.trust import trust
 from nexomatic_agent.unsealing import public_key
@@ -36,7 +33,7 @@ def enrol(settings: Settings, draw: Callable[[], float], stop: Optional[threadin
     backoff, watch = Backoff(draw), HubWatch("enrolment", time.monotonic)
     waiting = stop or threading.Event()
     make_private_folder(settings.state)
-    started = _Started(settings.state, [settings.hub, settings.token, settings.name])
+    started = Exchange(settings.state / "enrolment.json", [settings.hub, settings.token, settings.name])
     seal_to = public_key(settings.state) if settings.seal_secrets else None
     while True:
         try:
@@ -47,37 +44,9 @@ def enrol(settings: Settings, draw: Callable[[], float], stop: Optional[threadin
             if waiting.wait(backoff.failed(error.retry_after)):
                 raise CannotEnrol("stopped before the hub answered") from None
     watch.succeeded()
-    identity = Identity(settings.hub, given["sink"], given["sink_type"], given["credential"])
+    rotate_after = given.get("rotate_after_seconds", ROTATE_AFTER_SECONDS)
+    identity = Identity(settings.hub, given["sink"], given["sink_type"], given["credential"], time.time(), rotate_after)
     Instances(settings.state).forget()
     identity.save(settings.state)
     started.over()
     return identity
-
-
-class _Started:
-    """An enrolment under way, on disk.
-
-    The hub answers it again to whoever knows its nonce: the first answer may be lost on the way, or by a crash before
-    the identity is on disk, and the token used up by then.
-    """
-
-    def __init__(self, folder: Path, said: list[str]) -> None:
-        """Take up the one that said the same, or begin anew. Raises OSError."""
-        self._path = folder / "enrolment.json"
-        digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-        found = self._read()
-        if found.get("said") == digest and isinstance(found.get("nonce"), str):
-            self.nonce = str(found["nonce"])
-        else:
-            self.nonce = secrets.token_urlsafe(32)
-            write_document(self._path, {"said": digest, "nonce": self.nonce})
-
-    def over(self) -> None:
-        """The identity is on disk. Raises OSError."""
-        remove(self._path)
-
-    def _read(self) -> dict[str, object]:
-        try:
-            return read_document(self._path)
-        except (FileNotFoundError, UnreadableDocument):
-            return {}

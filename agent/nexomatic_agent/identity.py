@@ -9,6 +9,10 @@ from typing import Optional
 
 from nexomatic_agent.files import UnreadableDocument, read_document, write_document
 
+ROTATE_AFTER_SECONDS = 30 * 86400.0
+"""Of an identity from before the hub said how old a credential may get."""
+_ROTATE_AFTER = ("rotate_after_seconds", ROTATE_AFTER_SECONDS)
+
 
 class NotEnrolled(Exception):
     """This agent has no identity yet: run `nexomatic-agent enroll` first, or set an enrolment token."""
@@ -25,6 +29,10 @@ class Identity:
     sink: str
     sink_type: str
     credential: str = field(repr=False)
+    given_at: float = 0.0
+    """When the credential was given, in seconds since 1970."""
+    rotate_after_seconds: Optional[float] = None
+    """It is exchanged for another when it is so old; None: never."""
 
     def save(self, folder: Path) -> None:
         """Keep it, readable by the agent's account only. Raises OSError."""
@@ -36,7 +44,9 @@ def load_identity(folder: Path) -> Identity:
     path = folder / "identity.json"
     try:
         document = read_document(path)
-        return Identity(**{name: str(document[name]) for name in ("hub", "sink", "sink_type", "credential")})
+        said = {name: str(document[name]) for name in ("hub", "sink", "sink_type", "credential")}
+        given_at = document.get("given_at", path.stat().st_mtime)  # releases that rotated nothing wrote it once
+        return Identity(**said, given_at=given_at, rotate_after_seconds=document.get(*_ROTATE_AFTER))
     except FileNotFoundError:
         raise NotEnrolled from None
     except KeyError as error:

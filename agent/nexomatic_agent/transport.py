@@ -120,12 +120,16 @@ class Line:
     ) -> None:
         headers = {"User-Agent": f"nexomatic-agent/{VERSION}", "Accept": "application/json"}
         headers["Content-Type"] = "application/json"
-        if credential is not None:
-            headers["Authorization"] = f"Bearer {credential}"
         self._blank = requests.Request("POST", hub, headers).prepare()
+        if credential is not None:
+            self.use(credential)
         self._hub = str(self._blank.url).rstrip("/")
         self._proxies = requests.utils.get_environ_proxies(hub)
         self._adapter = _Adapter(connections, context, held or HeldSocket())
+
+    def use(self, credential: str) -> None:
+        """Send this credential with every further call."""
+        self._blank.headers["Authorization"] = f"Bearer {credential}"
 
     def post(self, path: str, body: bytes, connect_seconds: float, read_seconds: float) -> requests.Response:
         """Post JSON; the answer, read to its end within so long and what the sizes of both allow.

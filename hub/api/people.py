@@ -22,6 +22,7 @@ from hub.api.people_views import (
 from hub.api.security import Desk, GuardedRoute, person_of
 from hub.errors import FieldError, Invalid
 from hub.model.people import Token, User
+from hub.people.enrolment import WantedEnrolment
 from hub.people.tokens import USUAL_LIFETIME
 
 router = APIRouter(route_class=GuardedRoute, tags=["people"])
@@ -72,7 +73,8 @@ async def create_enrolment(desk: Desk, body: CreateEnrolment) -> CreatedEnrolmen
         raise Invalid(f"expires_at {what}", [FieldError("expires_at", what)])
     seconds = ENROLMENT_SECONDS if body.expires_in is None else body.expires_in
     expires_at = body.expires_at or desk.clock.now().replace(microsecond=0) + timedelta(seconds=seconds)
-    made = await desk.people.enrolments.create(body.sink_type, body.uses, expires_at)
+    said = body.model_dump(include={"sink_type", "uses", "labels", "networks", "replace", "ephemeral"})
+    made = await desk.people.enrolments.create(WantedEnrolment(**said, expires_at=expires_at))
     return CreatedEnrolment(**made.enrolment.model_dump(), token=made.text)
 
 

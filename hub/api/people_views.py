@@ -170,6 +170,10 @@ class TokenList(View):
     cursor: str | None
 
 
+LabelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,62}$")]
+LabelValue = Annotated[str, Field(max_length=200)]
+
+
 class CreateEnrolment(Asked):
     """A token with which so many agents may become sinks of this type, for so long or until then."""
 
@@ -178,6 +182,12 @@ class CreateEnrolment(Asked):
     expires_in: Annotated[int | None, Field(ge=60, le=31_536_000)] = None
     """Seconds; a day if neither is given."""
     expires_at: Annotated[datetime | None, Field(strict=False)] = None
+    labels: Annotated[dict[LabelName, LabelValue], Field(max_length=20)] = Field(default_factory=dict)
+    networks: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
+    replace: bool = False
+    """A sink of the same name and type is replaced, and its credential ends."""
+    ephemeral: bool = False
+    """Sinks that are removed by themselves ten minutes after they have gone."""
 
 
 class EnrolmentView(View):
@@ -186,6 +196,10 @@ class EnrolmentView(View):
     uses_left: int
     created_at: Time
     expires_at: Time
+    labels: dict[str, str]
+    networks: list[str]
+    replace: bool
+    ephemeral: bool
 
 
 class CreatedEnrolment(EnrolmentView):

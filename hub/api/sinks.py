@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from fastapi import APIRouter
 
 from hub.api.cursors import Cursor, Limit, page, read
@@ -10,6 +13,9 @@ from hub.api.services import Services
 from hub.api.views import SinkList, SinkView
 from hub.model.sink import Presence, Sink
 from hub.rules.presence import state_of
+
+LONG_GONE: Final = timedelta(days=30)
+"""Not seen for so long, a sink is shown as one that somebody may want to remove."""
 
 router = APIRouter(route_class=GuardedRoute, tags=["sinks"])
 
@@ -37,9 +43,14 @@ async def delete_sink(desk: Desk, name: str) -> None:
     await desk.presence.forget(sink.name)
 
 
+def _long_gone(sink: Sink, seen: Presence | None, now: datetime) -> bool:
+    return now - (seen.seen_at if seen else sink.enrolled_at) >= LONG_GONE
+
+
 def _view(desk: Services, sink: Sink, seen: Presence | None) -> SinkView:
     return SinkView(
         **sink.model_dump(),
+        removal_suggested=_long_gone(sink, seen, desk.clock.now()),
         state=state_of(seen, desk.clock.now()),
         seen_at=seen.seen_at if seen else None,
         version=seen.version if seen else None,

@@ -246,6 +246,12 @@ class SinkView(View):
     sink_type: str
     labels: dict[str, str]
     enrolled_at: Time
+    credential_at: Time | None
+    """When its credential was rotated last."""
+    ephemeral: bool
+    """It is removed by itself ten minutes after it has gone."""
+    removal_suggested: bool
+    """It has not been seen for 30 days. It stays until somebody removes it."""
     state: SinkState
     seen_at: Time | None
     version: str | None

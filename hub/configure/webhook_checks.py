@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +9,7 @@ from hub.errors import FieldError, Invalid
 from hub.model.configuration import WebhookSource
 from hub.model.verification import BODY, TIMESTAMP, Dedupe, GenericHmac, NoVerification, Shared, Verification
 from hub.rules import expressions
+from hub.rules.networks import network_errors
 
 TAKEN_HEADERS: Final = frozenset({"content-type", "content-length", "content-encoding", "host", "traceparent"})
 """What the hub itself reads in a request: no names for a secret."""
@@ -22,7 +22,7 @@ def check_webhook(document: WebhookSource, *, front_end: bool) -> Iterator[Field
     yield from _verification(document.verify)
     if document.dedupe is not None:
         yield from _dedupe(document.dedupe)
-    yield from _networks(document.networks, front_end)
+    yield from network_errors(document.networks, front_end=front_end)
 
 
 def _verification(verify: Verification) -> Iterator[FieldError]:
@@ -66,23 +66,3 @@ def _dedupe(dedupe: Dedupe) -> Iterator[FieldError]:
             expressions.check(dedupe.path)
         except Invalid as error:
             yield FieldError("dedupe.path", str(error))
-
-
-def _networks(networks: tuple[str, ...], front_end: bool) -> Iterator[FieldError]:
-    if networks and not front_end:
-        what = (
-            "needs the setting NEXOMATIC_FRONT_END: without it the hub does not know who calls, "
-            "because every header could be the caller's own; an empty list is allowed"
-        )
-        yield FieldError("networks", what)
-    seen: set[object] = set()
-    for index, text in enumerate(networks):
-        try:
-            network = ipaddress.ip_network(text)
-        except ValueError:
-            what = "is no network: 192.0.2.0/24, 2001:db8::/32 or a single address is allowed"
-            yield FieldError(f"networks[{index}]", what)
-            continue
-        if network in seen:
-            yield FieldError(f"networks[{index}]", "is there already")
-        seen.add(network)

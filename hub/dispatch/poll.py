@@ -73,12 +73,15 @@ class Polls:
         """An event was created or claimed in this process: there is work, and polls are worth holding."""
         self._last_event_at = self._clock.monotonic()
 
-    async def poll(self, sink: Sink, call: Poll) -> Polled:
-        """Tasks and commands for this sink, or neither when its time is over; always how to go on."""
+    async def poll(self, sink: Sink, call: Poll, address: str | None = None) -> Polled:
+        """Tasks and commands for this sink, or neither when its time is over; always how to go on.
+
+        `address`: where the call comes from, if that is known. Raises `Cloned`, `Unavailable`.
+        """
         snapshot = await self._configuration()
         crowded = self._held() >= self._hold.max_held_polls
         now_and_next = self._cadence(sink.name, snapshot, crowded)
-        await self._note(sink, call, now_and_next)
+        await self._note(sink, call, now_and_next, address)
         if crowded:
             return Polled(tasks=(), commands=(), settings=_steering(now_and_next))
         # A sink that introduces itself does not know yet how long it may be kept waiting: it looks once, and is told.
@@ -114,9 +117,9 @@ class Polls:
         )
         return cadence(self._hold.fleet, circumstances)
 
-    async def _note(self, sink: Sink, call: Poll, steered: Cadence) -> None:
+    async def _note(self, sink: Sink, call: Poll, steered: Cadence, address: str | None) -> None:
         try:
-            await self._presence.note(sink.name, call, offline_after_seconds(steered))
+            await self._presence.note(sink.name, call, offline_after_seconds(steered), address)
         except Unavailable as error:
             log.warning("the presence of sink %s was not written: %s", sink.name, error)
 

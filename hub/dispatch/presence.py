@@ -1,20 +1,29 @@
-"""Presence: what each sink last said of itself. Written when it says something new, else at most every 30 s."""
+"""Presence: what each sink last said of itself. Written when it says something new, else at most every 30 s.
+
+Also how a copy of a sink is noticed. Each start of an agent draws an instance id and names the one it replaces. One
+that names another than the row holds, while that one is there, was not started in its place but beside it: the
+credential is in use twice. In one process that is seen at once, across processes when the row is next written.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hub.clock import Clock
-from hub.errors import Missing
-from hub.model.sink import Presence, Sink
+from hub.errors import Changed, Cloned, Exists, Missing
+from hub.model.sink import Presence, Sink, SinkState
+from hub.rules.presence import state_of
 from hub.storage import codec
 from hub.storage.keys import PRESENCE
 from hub.storage.limits import MAX_PAGE_ROWS
 from hub.storage.ports import ANY_ETAG, Row, Tables, Values
 from hub.wire import Poll
+
+log = logging.getLogger(__name__)
 
 WRITE_EVERY = timedelta(seconds=30)
 _PARTITION = "presence"
@@ -29,6 +38,26 @@ class _Said:
     instance: str
     version: str
     draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Heartbeat:
+    """When it came, from where, and how long nobody need wonder where it is."""
+
+    at: datetime
+    offline_after_seconds: float
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A row as this process wrote or read it."""
+
+    said: _Said
+    at: datetime
+    presence: Presence
+    address: str | None
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +78,69 @@ class PresenceBook:
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
         self._clock = clock
-        self._written: dict[str, tuple[_Said, datetime]] = {}
-        self._last: dict[str, Presence] = {}
+        self._written: dict[str, _Written] = {}
+        self._clones: dict[str, tuple[str, str]] = {}
+        """By sink, the two instances that were told of last."""
         self._heard: dict[str, _Heard] = {}
 
-    async def note(self, sink: str, poll: Poll, offline_after_seconds: float) -> None:
-        """The sink polled: its heartbeat."""
+    async def note(self, sink: str, poll: Poll, offline_after_seconds: float, address: str | None = None) -> None:
+        """The sink polled, from this address if it is known: its heartbeat. Raises `Cloned`, `Unavailable`."""
         now = self._clock.now()
-        self._heard[sink] = _Heard(now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining)
         said = _Said(poll.instance, poll.version, poll.draining)
         before = self._written.get(sink)
-        lately = before is not None and before[0] == said and abs(now - before[1]) < WRITE_EVERY
-        if lately and poll.capabilities is None:
+        lately = before is not None and before.said == said and abs(now - before.at) < WRITE_EVERY
+        if not lately or poll.capabilities is not None:
+            await self._write(sink, poll, _Heartbeat(now, offline_after_seconds, address), said)
+        self._heard[sink] = _Heard(now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining)
+
+    async def _write(self, sink: str, poll: Poll, beat: _Heartbeat, said: _Said) -> None:
+        """Over the row that this process wrote, unread; if another has written it since, over what that one says."""
+        before = self._written.get(sink)
+        while True:
+            if before is None:
+                before = await self._read(sink)
+            if before is not None:
+                self._check_alone(before, poll, beat)
+            presence = _presence(sink, poll, beat, before.presence if before else None)
+            try:
+                etag = await self._store(sink, _encode(presence, beat.address), before.etag if before else None)
+            except (Changed, Exists, Missing):
+                before = None  # another process has heard of it, or it was removed: what the row says now counts
+                continue
+            self._written[sink] = _Written(said, beat.at, presence, beat.address, etag)
             return
-        self._written[sink] = (said, now)
-        presence = await self._presence(sink, poll, now, offline_after_seconds)
-        self._last[sink] = presence
-        await self._tables.put(PRESENCE, _PARTITION, sink.casefold(), _encode(presence))
+
+    def _check_alone(self, there: _Written, poll: Poll, beat: _Heartbeat) -> None:
+        """Raises `Cloned` unless the instance is the one that is there, or was started in its place, or it has gone."""
+        known = there.presence
+        if known.instance in (poll.instance, poll.replaces) or state_of(known, beat.at) is SinkState.OFFLINE:
+            return
+        pair = (known.instance, poll.instance)
+        who = None
+        if self._clones.get(known.sink) != pair:  # said once: a copy asks again and again
+            self._clones[known.sink] = pair
+            who = (
+                f"the credential of sink {known.sink} is in use by two processes: instance {known.instance} at "
+                f"{there.address or 'an unknown address'}, and instance {poll.instance} at "
+                f"{beat.address or 'an unknown address'}"
+            )
+            log.warning("%s", who)
+        what = "enrol each agent by itself, and copy no agent's state folder"
+        raise Cloned(f"this credential is in use by another process: {what}", who)
+
+    async def _read(self, sink: str) -> _Written | None:
+        try:
+            row = await self._tables.get(PRESENCE, _PARTITION, sink.casefold())
+        except Missing:
+            return None
+        there = _decode(row)
+        said = _Said(there.instance, there.version, there.draining)
+        return _Written(said, there.seen_at, there, str(row.values.get("address", "")) or None, row.etag)
+
+    async def _store(self, sink: str, values: Values, etag: str | None) -> str:
+        if etag is None:
+            return await self._tables.insert(PRESENCE, _PARTITION, sink.casefold(), values)
+        return await self._tables.replace(PRESENCE, _PARTITION, sink.casefold(), values, etag)
 
     def given(self, sink: str, tasks: int) -> None:
         """Its poll was answered with so many tasks: it has fewer free slots than it said."""
@@ -130,32 +205,37 @@ class PresenceBook:
     async def forget(self, sink: str) -> None:
         """The sink was removed."""
         self._written.pop(sink, None)
-        self._last.pop(sink, None)
         self._heard.pop(sink, None)
+        self._clones.pop(sink, None)
         with suppress(Missing):
             await self._tables.delete(PRESENCE, _PARTITION, sink.casefold(), ANY_ETAG)
 
-    async def _presence(self, sink: str, poll: Poll, now: datetime, offline_after_seconds: float) -> Presence:
-        said = poll.capabilities
-        known = None if said is not None else self._last.get(sink) or await self.get(sink)
-        return Presence(
-            sink=sink,
-            instance=poll.instance,
-            version=poll.version,
-            slots=poll.slots,
-            running=len(poll.running),
-            seen_at=now,
-            offline_after_seconds=offline_after_seconds,
-            draining=poll.draining,
-            platform=said.platform if said else known.platform if known else None,
-            runtimes=tuple(said.runtimes) if said else known.runtimes if known else (),
-            modules=said.modules if said else known.modules if known else (),
-            bundles=said.bundles if said else known.bundles if known else (),
-        )
+
+def _presence(sink: str, poll: Poll, beat: _Heartbeat, known: Presence | None) -> Presence:
+    said = poll.capabilities
+    return Presence(
+        sink=sink,
+        instance=poll.instance,
+        version=poll.version,
+        slots=poll.slots,
+        running=len(poll.running),
+        seen_at=beat.at,
+        offline_after_seconds=beat.offline_after_seconds,
+        draining=poll.draining,
+        platform=said.platform if said else known.platform if known else None,
+        runtimes=tuple(said.runtimes) if said else known.runtimes if known else (),
+        modules=said.modules if said else known.modules if known else (),
+        bundles=said.bundles if said else known.bundles if known else (),
+    )
 
 
-def _encode(presence: Presence) -> Values:
-    return {"format": codec.FORMAT, "sink": presence.sink, "presence": presence.model_dump_json()}
+def _encode(presence: Presence, address: str | None) -> Values:
+    return {
+        "format": codec.FORMAT,
+        "sink": presence.sink,
+        "presence": presence.model_dump_json(),
+        "address": address or "",
+    }
 
 
 def _decode(row: Row) -> Presence:

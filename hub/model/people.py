@@ -96,3 +96,11 @@ class Enrolment(_Stored):
     uses_left: Annotated[int, Field(ge=0)]
     created_at: datetime
     expires_at: datetime
+    labels: dict[str, str] = {}
+    """Its sinks carry them."""
+    networks: tuple[str, ...] = ()
+    """Only from these it is taken; empty: from anywhere."""
+    replace: bool = False
+    """A sink of the name that is there already is replaced: its credential ends."""
+    ephemeral: bool = False
+    """Its sinks are removed by themselves some minutes after they have gone."""

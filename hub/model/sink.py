@@ -29,6 +29,10 @@ class Sink(BaseModel):
     enrolled_at: datetime
     seal_to: str | None = None
     """Its public key, if it has one (X25519, base64): secrets go to it sealed."""
+    ephemeral: bool = False
+    """It is removed by itself some minutes after it has gone."""
+    credential_at: datetime | None = None
+    """When its credential was rotated last; None: it has the one it was enrolled with."""
 
 
 class Presence(BaseModel):

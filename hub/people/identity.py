@@ -111,10 +111,15 @@ class Identity:
         raise NotAuthenticated
 
     async def _sink(self, sha256: str) -> Sink:
-        found = _known((await self._credentials()).sinks, sha256) or _known((await self._news()).sinks, sha256)
-        if found is None:
-            raise NotAuthenticated("this credential is not valid: the sink was removed, or never enrolled here")
-        return found
+        for read in (self._credentials, self._news):
+            credentials = await read()
+            found = _known(credentials.sinks, sha256)
+            if found is not None:
+                return found
+            old = _known(credentials.old_sinks, sha256)
+            if old is not None and self._clock.now() < old.until:
+                return old.sink
+        raise NotAuthenticated("this credential is not valid: the sink was removed, or never enrolled here")
 
     async def _person(self, sha256: str) -> Person:
         if self._first_admin is not None and hmac.compare_digest(self._first_admin, sha256):

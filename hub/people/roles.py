@@ -31,6 +31,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "PUT /hooks/{key}": Access.ANYBODY,
     "GET /hooks/status/{id}": Access.ANYBODY,
     "POST /agent/enroll": Access.ANYBODY,
+    "POST /agent/credential": Access.SINK,
     "POST /agent/poll": Access.SINK,
     "POST /agent/events/{id}/secrets": Access.SINK,
     "POST /agent/events/{id}/renew": Access.SINK,

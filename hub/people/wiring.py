@@ -13,6 +13,7 @@ from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.local_sign_in import LocalSignIn
 from hub.people.passwords import Passwords
+from hub.people.rotation import Rotation
 from hub.people.secret_text import new_secret
 from hub.people.sessions import Sessions, Site
 from hub.people.throttle import Throttle
@@ -39,6 +40,8 @@ class PeopleOptions:
     session_lifetime: timedelta = timedelta(hours=12)
     front_end: FrontEnd | None = None
     first_admin_token_sha256: str | None = None
+    sink_credential_days: int = 30
+    """0: sinks keep the credential they were enrolled with."""
     passwords: Parameters | None = None
     """How passwords are hashed; None: as RFC 9106 recommends."""
 
@@ -67,6 +70,7 @@ class People:
     tokens: Tokens
     token_use: TokenUse
     enrolments: Enrolments
+    rotation: Rotation
 
 
 def build_people(
@@ -88,6 +92,8 @@ def build_people(
         return (await book.news()).credentials
 
     site, newest, write = options.site, book.newest, book.write
+    mac, days = signer(Purpose.CREDENTIAL).mac, options.sink_credential_days
+    rotate_after_seconds = timedelta(days=days).total_seconds() if days else None
     token_use = TokenUse(TokenUseRows(book.tables), clock)
     passwords = Passwords(options.passwords)
     return People(
@@ -108,5 +114,15 @@ def build_people(
         users=Users(newest, write, clock, passwords, new_secret, new_id),
         tokens=Tokens(newest, write, clock, new_secret),
         token_use=token_use,
-        enrolments=Enrolments(newest, write, clock, new_secret, new_id, signer(Purpose.CREDENTIAL).mac),
+        enrolments=Enrolments(
+            newest,
+            write,
+            clock,
+            new_secret,
+            new_id,
+            mac,
+            rotate_after_seconds,
+            front_end=options.front_end is not None,
+        ),
+        rotation=Rotation(newest, write, clock, mac, rotate_after_seconds),
     )

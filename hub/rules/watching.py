@@ -63,7 +63,8 @@ def lost_sinks(presences: Iterable[Presence], snapshot: Snapshot, watch: Watch, 
     for presence in presences:
         sink = snapshot.sink(presence.sink)
         lost_at = _lost_at(presence, watch)
-        if sink is not None and lost_at is not None and watch.at < lost_at <= now:
+        # An ephemeral sink goes by itself: that is what it is for.
+        if sink is not None and not sink.ephemeral and lost_at is not None and watch.at < lost_at <= now:
             found.append(LostSink(sink, presence, lost_at))
     return sorted(found, key=lambda each: (each.lost_at, each.sink.name.casefold()))
 

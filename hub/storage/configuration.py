@@ -38,7 +38,8 @@ _VERSION_KEY: Final = "~version"
 _PAGE: Final = 1000
 _REMEMBERED_CHARS: Final = 4000
 """Of what the version row says of the newest writes; it is read every few seconds."""
-_SECRET_COLUMNS: Final = ("sha256", "password", "key", "old_key", "old_key_until")
+_SECRET_COLUMNS: Final = ("sha256", "old_sha256", "password", "key", "old_key")
+_TIME_COLUMNS: Final = ("old_sha256_until", "old_key_until")
 
 
 class RowKind(StrEnum):
@@ -78,6 +79,9 @@ class Entry:
     model: BaseModel
     sha256: str = field(default="", repr=False)
     """Of a token or credential; of a user's invitation."""
+    old_sha256: str = field(default="", repr=False)
+    """Of the credential that a sink had before."""
+    old_sha256_until: datetime | None = None
     password: str = field(default="", repr=False)
     """A user's, hashed with argon2."""
     key: str = field(default="", repr=False)
@@ -103,11 +107,20 @@ class WebhookKey:
 
 
 @dataclass(frozen=True, slots=True)
+class OldCredential:
+    """Whose credential it was before the sink rotated it, and until when it is valid still."""
+
+    sink: Sink
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """What a caller can prove itself with, by SHA-256 (hexadecimal); webhooks by their key."""
 
     tokens: Mapping[str, Token] = field(default_factory=dict, repr=False)
     sinks: Mapping[str, Sink] = field(default_factory=dict, repr=False)
+    old_sinks: Mapping[str, OldCredential] = field(default_factory=dict, repr=False)
     webhook_keys: Mapping[str, WebhookKey] = field(default_factory=dict, repr=False)
     users: Mapping[str, User] = field(default_factory=dict, repr=False)
     """By id: whose session it is says its cookie, and what they may is written here."""
@@ -270,6 +283,7 @@ def _configuration(at: Version, entries: Iterable[Entry]) -> Configuration:
 def _credentials(entries: Iterable[Entry]) -> Credentials:
     tokens: dict[str, Token] = {}
     sinks: dict[str, Sink] = {}
+    old_sinks: dict[str, OldCredential] = {}
     keys: dict[str, WebhookKey] = {}
     users: dict[str, User] = {}
     for entry in entries:
@@ -277,13 +291,15 @@ def _credentials(entries: Iterable[Entry]) -> Credentials:
             tokens[entry.sha256] = entry.model
         elif isinstance(entry.model, Sink):
             sinks[entry.sha256] = entry.model
+            if entry.old_sha256 and entry.old_sha256_until is not None:
+                old_sinks[entry.old_sha256] = OldCredential(entry.model, entry.old_sha256_until)
         elif isinstance(entry.model, User):
             users[entry.model.id] = entry.model
         elif entry.key:
             keys[entry.key] = WebhookKey(entry.name)
             if entry.old_key:
                 keys[entry.old_key] = WebhookKey(entry.name, entry.old_key_until)
-    return Credentials(tokens, sinks, keys, users)
+    return Credentials(tokens, sinks, old_sinks, keys, users)
 
 
 def _version_of(row: Row) -> Version:
@@ -299,8 +315,7 @@ def _entry(row: Row, known: Mapping[str, Entry]) -> Entry:
     codec.check_format(row.values["format"])
     kind = RowKind(row.key.partition(":")[0])
     secrets: dict[str, Any] = {name: row.values[name] for name in _SECRET_COLUMNS if row.values.get(name)}
-    if "old_key_until" in secrets:
-        secrets["old_key_until"] = codec.time_of_text(secrets["old_key_until"])
+    secrets |= {name: codec.time_of_text(str(row.values[name])) for name in _TIME_COLUMNS if row.values.get(name)}
     return Entry(
         kind=kind,
         name=str(row.values["name"]),
@@ -325,11 +340,12 @@ def _values(entry: Entry, version: str) -> dict[str, Value]:
         "name": entry.name,
         "document": document,
     }
-    for name in ("sha256", "password", "key", "old_key"):
+    for name in _SECRET_COLUMNS:
         if getattr(entry, name):
             values[name] = getattr(entry, name)
-    if entry.old_key_until is not None:
-        values["old_key_until"] = codec.text_of_time(entry.old_key_until)
+    for name in _TIME_COLUMNS:
+        if getattr(entry, name) is not None:
+            values[name] = codec.text_of_time(getattr(entry, name))
     if entry.standing is not None:
         values |= _standing_columns(entry.standing)
     return values

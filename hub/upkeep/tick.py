@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from hub.audit.wiring import Audit
 from hub.clock import Clock
 from hub.errors import Missing, NexomaticError
+from hub.model.snapshot import Snapshot
 from hub.secrets.tidying import SecretTidying
 from hub.sources.schedules import Schedules
 from hub.storage import codec
 from hub.storage.keys import UPKEEP
 from hub.storage.ports import Tables
+from hub.upkeep.departures import Departures
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
@@ -46,6 +49,8 @@ class Upkeep:
         sweep: Sweep,
         schedules: Schedules,
         audit: Audit,
+        departures: Departures,
+        configuration: Callable[[], Awaitable[Snapshot]],
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -56,6 +61,8 @@ class Upkeep:
         self._sweep = sweep
         self._schedules = schedules
         self._audit = audit
+        self._departures = departures
+        self._configuration = configuration
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
         self.degraded = False
@@ -74,6 +81,7 @@ class Upkeep:
         await self._secrets.step()
         await self._sweep.step()
         await self._audit.unfinished.step()
+        await self._departures.step(await self._configuration())
 
     async def reconcile(self) -> int:
         """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""

@@ -89,7 +89,7 @@ class TestEnrolments:
         body = {"token": made["token"], "name": "box", "version": "1", "platform": "linux"}
         reply = await shell("POST", "/agent/enroll", body, token=None)
         assert reply.status in (200, 201)
-        assert set(reply.json) == {"sink", "sink_type", "credential"}
+        assert set(reply.json) == {"sink", "sink_type", "credential", "rotate_after_seconds"}
         (await shell("POST", "/agent/enroll", body, token=None)).problem(401)  # used up
 
     async def test_a_name_that_is_taken_is_409(self, shell: Shell) -> None:

@@ -19,6 +19,7 @@ import hub.api.app, hub.storage.azure, hub.storage.embedded
 from azure.identity.aio import ManagedIdentityCredential
 """
 FUNCTIONS = [
+    "agent_credential",
     "agent_enroll",
     "agent_logs",
     "agent_poll",
@@ -26,6 +27,7 @@ FUNCTIONS = [
     "agent_result",
     "agent_secrets",
     "api",
+    "eventgrid",
     "home",
     "tick",
     "webhook",

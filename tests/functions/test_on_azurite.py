@@ -13,6 +13,7 @@ from hub.errors import Rejected
 from hub.life.listing import Wanted
 from hub.model.configuration import Kind
 from hub.model.people import Role
+from hub.people.enrolment import WantedEnrolment
 from hub.people.identity import Person
 from hub.storage.azure import open_azure
 from hub.wire import Enrol
@@ -72,7 +73,7 @@ async def test_a_token_and_a_sink_made_in_one_process_are_known_in_the_other(des
     token = await one.tokens.create(name, Role.VIEWER)
     assert await other.identity.of(f"Bearer {token.text}") == Person(name, Role.VIEWER, token=name)
     await one.pool(name)
-    made = await one.enrolments.create(name, 1, one.clock.now() + timedelta(hours=1))
+    made = await one.enrolments.create(WantedEnrolment(name, one.clock.now() + timedelta(hours=1)))
     given = await other.enrolments.exchange(Enrol(token=made.text, name=name, version="1"))
     assert given.sink_type == name
     with pytest.raises(Rejected, match="sinks/"):

@@ -11,6 +11,7 @@ from hub.people.roles import ROUTES
 from tests.functions.shell import Shell, indexed, routes
 
 FUNCTIONS = {
+    "agent_credential": ("POST", "agent/credential"),
     "agent_enroll": ("POST", "agent/enroll"),
     "agent_logs": ("POST", "agent/events/{id}/logs"),
     "agent_poll": ("POST", "agent/poll"),

@@ -149,7 +149,7 @@ async def _idle(hub: HubProcess, sinks: int, watched: float) -> Figures:
             "idle polls: memory while they wait, MiB": hub.memory_mib(),
             "idle polls: percent of one core": used * 100 / watched,
             "idle polls: receives a second": spent["queue.receive"] / seconds,
-            "idle polls: presence writes a second": spent["table.put"] / seconds,
+            "idle polls: presence writes a second": spent["table.replace"] / seconds,
             "idle polls: storage operations a second": spent.total() / seconds,
             "idle polls: still waiting": waiting.waiting,
         }

@@ -95,7 +95,7 @@ async def _waits(hub: HubProcess, asker: Asker) -> None:
                 pass  # each sink's introduction is a look of its own, and the last ones may be under way
         receives, spent = await _watch(hub, WATCHED_SECONDS)
         assert receives <= MOST_RECEIVES_A_SECOND
-        assert spent["table.put"] <= SINKS
+        assert spent["table.replace"] <= SINKS
         assert (waiting.waiting, waiting.tasks) == (SINKS, 0)
         sinks = await asyncio.to_thread(_all, asker, "/api/sinks?limit=150")
         assert [each["state"] for each in sinks] == ["ONLINE"] * SINKS

@@ -19,6 +19,7 @@ from hub.configure.writing import ConfigurationWriter
 from hub.model.configuration import Kind
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
+from hub.people.rotation import Rotation
 from hub.people.tokens import Tokens
 from hub.rules import ids
 from hub.signing import Purpose, RootKey, Signer
@@ -60,6 +61,7 @@ class Desk:
     sinks: Sinks
     tokens: Tokens
     enrolments: Enrolments
+    rotation: Rotation
     identity: Identity
 
     async def put(self, kind: Kind, name: str, match: Match = NO_MATCH, /, **fields: JsonValue) -> Saved:
@@ -89,7 +91,13 @@ ROOT_KEY = RootKey(bytes(32))
 
 
 def desk_over(
-    storage: Storage, clock: StepClock, tables: Tables | None = None, first: int = 1, first_admin: str | None = None
+    storage: Storage,
+    clock: StepClock,
+    tables: Tables | None = None,
+    first: int = 1,
+    first_admin: str | None = None,
+    *,
+    front_end: bool = True,
 ) -> Desk:
     """Another process over the same storage, if `first` is another."""
     tables = tables or storage.tables
@@ -104,6 +112,7 @@ def desk_over(
         return f"secret{next(secrets):037d}"
 
     secrets = itertools.count(first * 1000)
+    mac = Signer(Purpose.CREDENTIAL, ROOT_KEY).mac
     return Desk(
         storage=storage,
         clock=clock,
@@ -113,8 +122,9 @@ def desk_over(
         sinks=Sinks(copy.newest, writer.write),
         tokens=Tokens(copy.newest, writer.write, clock, secret),
         enrolments=Enrolments(
-            copy.newest, writer.write, clock, secret, lambda: f"e{numbers()}", Signer(Purpose.CREDENTIAL, ROOT_KEY).mac
+            copy.newest, writer.write, clock, secret, lambda: f"e{numbers()}", mac, front_end=front_end
         ),
+        rotation=Rotation(copy.newest, writer.write, clock, mac, 86400.0),
         identity=Identity(copy.credentials, news, clock, first_admin),
     )
 

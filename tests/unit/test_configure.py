@@ -15,6 +15,7 @@ from hub.configure.matching import Match, MustMatch
 from hub.errors import Changed, FieldError, Invalid, NotFound, Rejected, Unavailable
 from hub.model.configuration import Kind, SourceKind, WebhookSource
 from hub.model.verification import GitLab
+from hub.people.enrolment import WantedEnrolment
 from hub.wire import Enrol
 from tests.unit.configuring import ANY, NO_MATCH, Desk, desk_over, opened_desk
 
@@ -201,7 +202,7 @@ class TestRefusals:
         await desk.pool()
         await desk.pool("OTHER")
         await desk.action()
-        made = await desk.enrolments.create("OTHER", 1, desk.clock.now() + timedelta(hours=1))
+        made = await desk.enrolments.create(WantedEnrolment("OTHER", desk.clock.now() + timedelta(hours=1), 1))
         await desk.enrolments.exchange(Enrol(token=made.text, name="box-1", version="1"))
         with pytest.raises(Invalid) as caught:
             await desk.event_type(**fields)
@@ -292,7 +293,7 @@ class TestRefusals:
 class TestReferences:
     async def test_what_others_name_cannot_be_deleted(self, desk: Desk) -> None:
         await desk.everything()
-        made = await desk.enrolments.create("python:base", 2, desk.clock.now() + timedelta(hours=1))
+        made = await desk.enrolments.create(WantedEnrolment("python:base", desk.clock.now() + timedelta(hours=1), 2))
         await desk.enrolments.exchange(Enrol(token=made.text, name="box", version="1"))
         await desk.event_type("PINNED", sink="box")
         await desk.action("other", on_failure="go")

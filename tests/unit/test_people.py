@@ -15,6 +15,7 @@ from hub.errors import Invalid, NotAuthenticated, NotFound, Rejected
 from hub.model.configuration import Kind
 from hub.model.people import Role
 from hub.model.sink import Sink
+from hub.people.enrolment import WantedEnrolment
 from hub.people.identity import FIRST_ADMIN, Anonymous, Person, Via
 from hub.storage.configuration import PARTITION
 from hub.storage.counting import counting
@@ -33,7 +34,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 async def enrolled(desk: Desk, name: str = "box", uses: int = 1) -> Enrolled:
-    made = await desk.enrolments.create("PYTHON:BASE", uses, desk.clock.now() + HOUR)
+    made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + HOUR, uses))
     return await desk.enrolments.exchange(Enrol(token=made.text, name=name, version="1"))
 
 
@@ -98,7 +99,7 @@ class TestEnrolment:
         assert (caller.name, caller.sink_type) == ("box", "PYTHON:BASE")
 
     async def test_as_many_sinks_as_it_has_uses(self, desk: Desk) -> None:
-        made = await desk.enrolments.create("python:base", 3, desk.clock.now() + HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("python:base", desk.clock.now() + HOUR, 3))
         other = desk_over(desk.storage, desk.clock, first=2)
         answers = await asyncio.gather(
             *(
@@ -112,13 +113,13 @@ class TestEnrolment:
         assert await desk.enrolments.list() == []
 
     async def test_it_expires(self, desk: Desk) -> None:
-        made = await desk.enrolments.create("PYTHON:BASE", 3, desk.clock.now() + HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + HOUR, 3))
         desk.clock.seconds += 3600
         with pytest.raises(NotAuthenticated, match="expired at 2026-03-01T13:00:00Z"):
             await desk.enrolments.exchange(Enrol(token=made.text, name="box", version="1"))
 
     async def test_a_name_is_taken_once_and_that_costs_no_use(self, desk: Desk) -> None:
-        made = await desk.enrolments.create("PYTHON:BASE", 2, desk.clock.now() + HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + HOUR, 2))
         await desk.enrolments.exchange(Enrol(token=made.text, name="box", version="1"))
         with pytest.raises(Rejected, match="there is a sink BOX"):
             await desk.enrolments.exchange(Enrol(token=made.text, name="BOX", version="1"))
@@ -126,7 +127,7 @@ class TestEnrolment:
 
     async def test_the_same_call_again_gets_the_same_answer_and_costs_no_use(self, desk: Desk) -> None:
         """Its answer may have been lost, and it may arrive twice at two processes."""
-        made = await desk.enrolments.create("PYTHON:BASE", 1, desk.clock.now() + HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + HOUR, 1))
         call = Enrol(token=made.text, name="box", version="1", nonce="n" * 43)
         other = desk_over(desk.storage, desk.clock, first=2)
         answers = await asyncio.gather(*(each.enrolments.exchange(call) for each in (desk, other, desk, other)))
@@ -140,7 +141,7 @@ class TestEnrolment:
         "other", [{"nonce": "m" * 43}, {"nonce": None}, {"name": "BOX"}, {"token": "another"}, {"hours": 1.001}]
     )
     async def test_another_call_is_not_answered_like_it(self, desk: Desk, other: dict[str, Any]) -> None:
-        made = await desk.enrolments.create("PYTHON:BASE", 2, desk.clock.now() + 2 * HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + 2 * HOUR, 2))
         call = Enrol(token=made.text, name="box", version="1", nonce="n" * 43)
         await desk.enrolments.exchange(call)
         desk.clock.seconds += 3600 * other.pop("hours", 0)
@@ -148,7 +149,7 @@ class TestEnrolment:
             await desk.enrolments.exchange(call.model_copy(update=other))
 
     async def test_a_removed_sink_does_not_come_back_by_repeating_its_call(self, desk: Desk) -> None:
-        made = await desk.enrolments.create("PYTHON:BASE", 1, desk.clock.now() + HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + HOUR, 1))
         call = Enrol(token=made.text, name="box", version="1", nonce="n" * 43)
         await desk.enrolments.exchange(call)
         await desk.sinks.delete("box")
@@ -156,7 +157,7 @@ class TestEnrolment:
             await desk.enrolments.exchange(call)
 
     async def test_a_revoked_one_lets_nobody_in(self, desk: Desk) -> None:
-        made = await desk.enrolments.create("PYTHON:BASE", 2, desk.clock.now() + HOUR)
+        made = await desk.enrolments.create(WantedEnrolment("PYTHON:BASE", desk.clock.now() + HOUR, 2))
         await desk.enrolments.revoke(made.enrolment.id)
         with pytest.raises(NotAuthenticated):
             await desk.enrolments.exchange(Enrol(token=made.text, name="box", version="1"))
@@ -165,7 +166,7 @@ class TestEnrolment:
 
     async def test_needs_a_sink_type(self, desk: Desk) -> None:
         with pytest.raises(Invalid, match="no sink type NONE"):
-            await desk.enrolments.create("NONE", 1, desk.clock.now() + HOUR)
+            await desk.enrolments.create(WantedEnrolment("NONE", desk.clock.now() + HOUR, 1))
 
     async def test_a_removed_sinks_credential_ends(self, desk: Desk) -> None:
         given = await enrolled(desk)
