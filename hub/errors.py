@@ -153,6 +153,10 @@ class VaultUnavailable(Unavailable):
         self.retry_after_seconds = retry_after_seconds
 
 
+class ProviderUnavailable(Unavailable):
+    """The sign-in provider does not answer as it should. Try again later."""
+
+
 class BadSecret(Unavailable):
     """A secret that the configuration names is not there, or is not what it is used as: an admin must see to it."""
 

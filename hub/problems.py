@@ -19,6 +19,7 @@ from hub.errors import (
     NotAuthenticated,
     NotFound,
     Paused,
+    ProviderUnavailable,
     Rejected,
     SecretUnavailable,
     Superseded,
@@ -62,6 +63,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = {
     TooMany: Kind(429, "too-many", "Too many requests"),
     Paused: Kind(503, "paused", "Paused"),
     VaultUnavailable: Kind(503, "unavailable", "The key vault does not answer"),
+    ProviderUnavailable: Kind(503, "provider-unavailable", "The sign-in provider does not answer as it should"),
     Unavailable: Kind(503, "unavailable", "Storage does not answer"),
 }
 """Found by an error's class, or the nearest class above it."""

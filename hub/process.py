@@ -108,6 +108,7 @@ def options_of(settings: Settings) -> Options:
         first_admin_token_sha256=settings.first_admin_token_sha256,
         session_hours=settings.session_hours,
         admin_contact=settings.admin_contact,
+        provider=settings.provider,
     )
 
 

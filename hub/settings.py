@@ -15,6 +15,7 @@ from hub.errors import FieldError, Invalid
 from hub.rules.cadence import CadenceMode
 from hub.rules.callers import FrontEnd
 from hub.rules.keeping import Keeping
+from hub.rules.oidc import Provider
 from hub.settings_table import KEEP, SETTINGS, STORAGE, Engine, Sealing, Setting
 from hub.signing import RootKey
 
@@ -69,6 +70,8 @@ class Settings:
     first_admin_token_sha256: str | None = field(repr=False)
     session_hours: int
     admin_contact: str | None
+    provider: Provider | None
+    """Of OpenID Connect; None: only the hub's own users sign in."""
     event_shards: int
     max_payload: int
     lease_seconds: int
@@ -111,6 +114,7 @@ class Settings:
             first_admin_token_sha256=read["NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256"],
             session_hours=read["NEXOMATIC_SESSION_HOURS"],
             admin_contact=read["NEXOMATIC_ADMIN_CONTACT"],
+            provider=_provider(read),
             event_shards=read["NEXOMATIC_EVENT_SHARDS"],
             max_payload=read["NEXOMATIC_MAX_PAYLOAD"],
             lease_seconds=read["NEXOMATIC_LEASE_SECONDS"],
@@ -136,6 +140,32 @@ def _read(setting: Setting, environ: Mapping[str, str], problems: list[FieldErro
     except ValueError as error:
         problems.append(FieldError(setting.name, str(error)))
         return setting.default
+
+
+def _provider(read: Mapping[str, Any]) -> Provider | None:
+    if read["NEXOMATIC_OIDC_ISSUER"] is None:
+        return None
+    return Provider(
+        issuer=read["NEXOMATIC_OIDC_ISSUER"],
+        client_id=read["NEXOMATIC_OIDC_CLIENT_ID"] or "",
+        client_secret=read["NEXOMATIC_OIDC_CLIENT_SECRET"],
+        scopes=read["NEXOMATIC_OIDC_SCOPES"],
+        claim=read["NEXOMATIC_OIDC_CLAIM"],
+        admins=read["NEXOMATIC_OIDC_ADMINS"],
+        viewers=read["NEXOMATIC_OIDC_VIEWERS"],
+        first_admin=read["NEXOMATIC_FIRST_ADMIN"],
+    )
+
+
+def _wrong_provider(read: Mapping[str, Any]) -> list[FieldError]:
+    issuer = "NEXOMATIC_OIDC_ISSUER"
+    if read[issuer] is None:
+        alone = ("CLIENT_ID", "CLIENT_SECRET", "ADMINS", "VIEWERS")
+        given = [f"NEXOMATIC_OIDC_{each}" for each in alone if read[f"NEXOMATIC_OIDC_{each}"]]
+        given += ["NEXOMATIC_FIRST_ADMIN"] if read["NEXOMATIC_FIRST_ADMIN"] else []
+        return [FieldError(each, f"is given without {issuer}") for each in given]
+    needed = ("NEXOMATIC_OIDC_CLIENT_ID", "NEXOMATIC_PUBLIC_URL")
+    return [FieldError(each, f"is needed with {issuer}") for each in needed if read[each] is None]
 
 
 def _held_polls(read: Mapping[str, Any]) -> int:
@@ -166,6 +196,7 @@ def _together(
 ) -> list[FieldError]:
     """What is wrong with settings taken together."""
     problems = _wrong_storage(read["NEXOMATIC_STORAGE"], address, environ)
+    problems += _wrong_provider(read)
     key, key_file = read["NEXOMATIC_ROOT_KEY"], read["NEXOMATIC_ROOT_KEY_FILE"]
     if key is not None and key_file is not None:
         problems.append(FieldError("NEXOMATIC_ROOT_KEY_FILE", "is given beside NEXOMATIC_ROOT_KEY: remove one"))

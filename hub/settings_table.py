@@ -1,4 +1,4 @@
-"""Every setting once: its name, what it may be, its default, what it is for."""
+"""Every setting once: its name, what it may be, its default, what it is for. One table, and so one file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from hub.rules.cadence import CadenceMode
 from hub.rules.callers import front_end_of
 from hub.rules.ids import MAX_SHARDS
+from hub.rules.oidc import check_address
 from hub.signing import ROOT_KEY_BYTES, RootKey
 
 
@@ -96,9 +97,29 @@ def _text(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    if len(text) > 200 or not text.isprintable():
-        raise ValueError("is one line of at most 200 characters")
+    if len(text) > 2000 or not text.isprintable():
+        raise ValueError("is one line of at most 2000 characters")
     return text
+
+
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if not check_address(text) or parts.query or parts.fragment or parts.username:
+        raise ValueError("is an https address without query; http will do on a loopback address alone")
+    if parts.path.strip("/").partition("/")[0] in ("common", "organizations", "consumers"):
+        raise ValueError("names one tenant: https://login.microsoftonline.com/TENANT/v2.0")
+    return text
+
+
+def _scopes(text: str) -> str:
+    found = text.split()
+    if "openid" not in found or not all(re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", each) for each in found):
+        raise ValueError("is a list of scopes, openid among them")
+    return " ".join(found)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(each.strip() for each in _line(text).split(",") if each.strip())
 
 
 def _url(text: str) -> str:
@@ -276,6 +297,58 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "The SHA-256 of a token whose bearer is an Admin, for making the first real tokens. Remove it afterwards. "
         "The token itself begins with `nxt_` and is long and random: see below.",
         secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_OIDC_ISSUER",
+        _issuer,
+        None,
+        "an https address",
+        "The issuer of the provider of OpenID Connect with which people sign in, exactly as its discovery document "
+        "names it; on Entra `https://login.microsoftonline.com/TENANT/v2.0`. Empty: only users of its own sign in.",
+    ),
+    Setting("NEXOMATIC_OIDC_CLIENT_ID", _line, None, "an id", "What the provider calls this hub."),
+    Setting(
+        "NEXOMATIC_OIDC_CLIENT_SECRET",
+        _text,
+        None,
+        "a secret",
+        "The hub's secret there. Empty: the provider knows the hub as a public client.",
+        secret=True,
+    ),
+    Setting(
+        "NEXOMATIC_OIDC_SCOPES",
+        _scopes,
+        "openid profile email",
+        "scopes, with spaces between",
+        "What the provider is asked for; some tell of groups only when asked for `groups`.",
+    ),
+    Setting(
+        "NEXOMATIC_OIDC_CLAIM",
+        _line,
+        "groups",
+        "the name of a claim",
+        "The claim that says what people may, such as `groups` or `roles`.",
+    ),
+    Setting(
+        "NEXOMATIC_OIDC_ADMINS",
+        _names,
+        frozenset(),
+        "values of that claim, with commas between",
+        "Who has one of these is an Admin.",
+    ),
+    Setting(
+        "NEXOMATIC_OIDC_VIEWERS",
+        _names,
+        frozenset(),
+        "values of that claim, with commas between",
+        "Who has one of these is a Viewer.",
+    ),
+    Setting(
+        "NEXOMATIC_FIRST_ADMIN",
+        _line,
+        None,
+        "a subject (on Entra an object id), or a value of that claim",
+        "Who is an Admin before anybody could have made one.",
     ),
     Setting(
         "NEXOMATIC_SESSION_HOURS",

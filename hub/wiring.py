@@ -58,6 +58,7 @@ from hub.rules import ids
 from hub.rules.cadence import Fleet
 from hub.rules.callers import FrontEnd
 from hub.rules.keeping import Keeping
+from hub.rules.oidc import Provider
 from hub.secrets.cached import CachedSecrets
 from hub.secrets.embedded import EmbeddedValues
 from hub.secrets.port import Values
@@ -114,6 +115,8 @@ class Options:
     session_hours: int = 12
     admin_contact: str | None = None
     """Whom people are told to ask."""
+    provider: Provider | None = None
+    """Of OpenID Connect."""
     passwords: Parameters | None = None
     """How passwords are hashed; None: as RFC 9106 recommends."""
 
@@ -381,6 +384,7 @@ def _administration(
         session_lifetime=timedelta(hours=options.session_hours),
         front_end=options.front_end,
         first_admin_token_sha256=options.first_admin_token_sha256,
+        provider=options.provider,
         passwords=options.passwords,
         sink_credential_days=options.sink_credential_days,
     )

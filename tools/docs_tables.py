@@ -137,7 +137,7 @@ def _between(text: str, name: str, lines: list[str]) -> str:
 
 def _default(setting: Setting) -> str:
     value = setting.default
-    if value is None:
+    if value is None or value == frozenset():
         return ""
     return f"`{value.value if isinstance(value, Enum) else value}`"
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from hub.api.people_views import AcceptInvitation, ChangePassword, Me, Methods, SessionView, SignIn
 from hub.api.security import Desk, GuardedRoute, person_of
 from hub.api.services import Services
 from hub.audit.attempt import concerns, signed_in
-from hub.errors import Rejected
+from hub.errors import NotFound, Rejected
 from hub.model.people import User
 from hub.people.identity import Person
+from hub.people.oidc import CALLBACK, Answered, OpenIdConnect
 from hub.people.throttle import Guess
 from hub.rules.callers import address_of
+from hub.rules.local_paths import MOST_CHARACTERS
+
+ReturnTo = Annotated[str, Query(max_length=MOST_CHARACTERS)]
+FromProvider = Annotated[str | None, Query(max_length=8000)]
 
 router = APIRouter(route_class=GuardedRoute, tags=["people"])
 
@@ -50,9 +57,40 @@ async def sign_out(desk: Desk, request: Request, response: Response, all: bool =
 
 
 @router.get("/api/session/methods")
-async def methods() -> Methods:
+async def methods(desk: Desk) -> Methods:
     """How people may sign in here."""
-    return Methods(password=True, oidc=False)
+    return Methods(password=True, oidc=desk.people.oidc is not None)
+
+
+@router.get("/api/session/oidc", status_code=302, response_class=Response)
+async def begin_oidc(desk: Desk, return_to: ReturnTo = "/") -> Response:
+    """Send the browser to the provider of OpenID Connect. `return_to`: the path on this hub to come back to."""
+    url, cookie = await _oidc(desk).begin(return_to)
+    return Response(status_code=302, headers={"location": url, "set-cookie": cookie})
+
+
+@router.get(CALLBACK, status_code=302, response_class=Response)
+async def finish_oidc(
+    desk: Desk,
+    request: Request,
+    code: FromProvider = None,
+    state: FromProvider = None,
+    error: FromProvider = None,
+    iss: FromProvider = None,
+) -> Response:
+    """Where the provider sends the browser back to: begins a session, and goes on to the path that was asked for."""
+    answered = Answered(code, state, error, iss)
+    user, url = await _oidc(desk).finish(request.headers.get("cookie"), answered)
+    response = Response(status_code=302, headers={"location": url})
+    response.headers.append("set-cookie", _oidc(desk).forgotten())
+    response.headers.append("set-cookie", desk.people.sessions.begin(user).cookie)
+    return response
+
+
+def _oidc(desk: Services) -> OpenIdConnect:
+    if desk.people.oidc is None:
+        raise NotFound("no provider of OpenID Connect is configured (NEXOMATIC_OIDC_ISSUER)")
+    return desk.people.oidc
 
 
 @router.post("/api/session/invitation")

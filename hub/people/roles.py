@@ -44,6 +44,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/session": Access.SIGNED_IN,
     "DELETE /api/session": Access.SIGNED_IN,
     "GET /api/session/methods": Access.ANYBODY,
+    "GET /api/session/oidc": Access.ANYBODY,
+    "GET /api/session/oidc/callback": Access.ANYBODY,
     "POST /api/session/invitation": Access.ANYBODY,
     "GET /api/me": Access.SIGNED_IN,
     "PUT /api/me/password": Access.SIGNED_IN,

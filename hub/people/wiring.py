@@ -12,6 +12,9 @@ from hub.people.devices import Devices
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.local_sign_in import LocalSignIn
+from hub.people.oidc import OpenIdConnect
+from hub.people.oidc_http import ProviderHttp
+from hub.people.oidc_provider import ProviderClient
 from hub.people.passwords import Passwords
 from hub.people.rotation import Rotation
 from hub.people.secret_text import new_secret
@@ -21,6 +24,7 @@ from hub.people.token_use import TokenUse
 from hub.people.tokens import Tokens
 from hub.people.users import Users
 from hub.rules.callers import FrontEnd
+from hub.rules.oidc import Provider
 from hub.signing import Purpose, Signer
 from hub.storage.configuration import Configuration, Credentials, Write
 from hub.storage.ports import Tables
@@ -42,6 +46,8 @@ class PeopleOptions:
     first_admin_token_sha256: str | None = None
     sink_credential_days: int = 30
     """0: sinks keep the credential they were enrolled with."""
+    provider: Provider | None = None
+    """Of OpenID Connect; None: only the hub's own users sign in."""
     passwords: Parameters | None = None
     """How passwords are hashed; None: as RFC 9106 recommends."""
 
@@ -66,6 +72,7 @@ class People:
     sessions: Sessions
     devices: Devices
     local: LocalSignIn
+    oidc: OpenIdConnect | None
     users: Users
     tokens: Tokens
     token_use: TokenUse
@@ -94,6 +101,10 @@ def build_people(
     site, newest, write = options.site, book.newest, book.write
     mac, days = signer(Purpose.CREDENTIAL).mac, options.sink_credential_days
     rotate_after_seconds = timedelta(days=days).total_seconds() if days else None
+    oidc = None
+    if options.provider is not None:
+        client = ProviderClient(options.provider, ProviderHttp(), clock)
+        oidc = OpenIdConnect(options.provider, client, signer(Purpose.SIGN_IN), site, write, clock, new_secret)
     token_use = TokenUse(TokenUseRows(book.tables), clock)
     passwords = Passwords(options.passwords)
     return People(
@@ -111,6 +122,7 @@ def build_people(
         ),
         devices=Devices(signer(Purpose.DEVICE), site, long_id),
         local=LocalSignIn(newest, write, clock, passwords, Throttle(clock.monotonic)),
+        oidc=oidc,
         users=Users(newest, write, clock, passwords, new_secret, new_id),
         tokens=Tokens(newest, write, clock, new_secret),
         token_use=token_use,

@@ -215,3 +215,52 @@ def test_a_key_vault_has_a_prefix_unless_told_otherwise() -> None:
     settings = Settings.from_env({"NEXOMATIC_KEY_VAULT": "https://v.vault.azure.net/"})
     assert (settings.key_vault, settings.key_vault_prefix) == ("https://v.vault.azure.net", "nexomatic-")
     assert Settings.from_env({}).key_vault is None
+
+
+OIDC = {
+    "NEXOMATIC_PUBLIC_URL": "https://hub.example.com",
+    "NEXOMATIC_OIDC_ISSUER": "https://login.example.com/",
+    "NEXOMATIC_OIDC_CLIENT_ID": "hub",
+}
+
+
+class TestOpenIdConnect:
+    def test_an_issuer_is_kept_as_it_is_written(self) -> None:
+        more = {"NEXOMATIC_OIDC_ADMINS": "ops, a b ,", "NEXOMATIC_FIRST_ADMIN": "ada"}
+        provider = Settings.from_env({**OIDC, **more}).provider
+        assert provider is not None
+        assert provider.issuer == "https://login.example.com/"
+        assert (provider.admins, provider.viewers) == (frozenset({"ops", "a b"}), frozenset())
+        assert (provider.claim, provider.first_admin, provider.client_secret) == ("groups", "ada", None)
+
+    def test_nobody_signs_people_in_unless_it_is_said(self) -> None:
+        assert Settings.from_env({}).provider is None
+
+    @pytest.mark.parametrize("missing", ["NEXOMATIC_PUBLIC_URL", "NEXOMATIC_OIDC_CLIENT_ID"])
+    def test_what_it_needs(self, missing: str) -> None:
+        assert "is needed" in problems(**{name: OIDC[name] for name in OIDC if name != missing})[missing]
+
+    @pytest.mark.parametrize(
+        "name",
+        ["NEXOMATIC_OIDC_CLIENT_ID", "NEXOMATIC_OIDC_CLIENT_SECRET", "NEXOMATIC_OIDC_ADMINS", "NEXOMATIC_FIRST_ADMIN"],
+    )
+    def test_what_is_of_no_use_without_an_issuer(self, name: str) -> None:
+        assert "without NEXOMATIC_OIDC_ISSUER" in problems(**{name: "x"})[name]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("NEXOMATIC_OIDC_ISSUER", "http://login.example.com", "https"),
+            ("NEXOMATIC_OIDC_ISSUER", "https://login.example.com/?a=b", "without query"),
+            ("NEXOMATIC_OIDC_ISSUER", "https://login.microsoftonline.com/common/v2.0", "one tenant"),
+            ("NEXOMATIC_OIDC_SCOPES", "profile", "openid"),
+            ("NEXOMATIC_SESSION_HOURS", "0", "1 to 168"),
+            ("NEXOMATIC_ADMIN_CONTACT", "a\u202eb", "one line"),
+        ],
+    )
+    def test_what_cannot_be(self, name: str, value: str, said: str) -> None:
+        assert said in problems(**{**OIDC, name: value})[name]
+
+    def test_the_secret_is_not_shown(self) -> None:
+        settings = Settings.from_env({**OIDC, "NEXOMATIC_OIDC_CLIENT_SECRET": "hush hush"})
+        assert "hush" not in repr(settings)
