@@ -9,10 +9,13 @@ from typing import Any, Final
 from hub.audit.attempt import MOST_RESOURCE_CHARS, Who
 from hub.errors import NotAllowed, NotAuthenticated
 from hub.people.identity import Caller, actor_of
+from hub.people.oidc import CALLBACK
 from hub.people.roles import ROUTES, Access
 from hub.rules.callers import FrontEnd, address_of
 
 READS: Final = frozenset({"GET", "HEAD"})
+SIGNS_IN: Final = f"GET {CALLBACK}"
+"""A read by its method, because a provider sends a browser there; and somebody signs in by it."""
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -20,6 +23,11 @@ def who(caller: Caller, front_end: FrontEnd | None, headers: Mapping[str, str]) 
     """Who calls, and from where."""
     address = address_of(front_end, headers)
     return Who(actor_of(caller), None if address is None else str(address))
+
+
+def is_attempt(route: str) -> bool:
+    """Whether every call of it is recorded, however it ends."""
+    return route.partition(" ")[0] not in READS or route == SIGNS_IN
 
 
 def resource_of(template: str, parameters: Mapping[str, Any]) -> str:

@@ -88,7 +88,7 @@ class GuardedRoute(APIRoute):
             desk = await _services(request)
             who = recording.who(caller_of(request), desk.front_end, request.headers)
             route, resource = f"{request.method} {self.path}", recording.resource_of(self.path, request.path_params)
-            if request.method not in recording.READS:
+            if recording.is_attempt(route):
                 async with desk.audit.trail.attempt(who, route, resource) as attempt:
                     response = await self._answer(route, request, handle)
                     attempt.status = response.status_code

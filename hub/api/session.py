@@ -81,6 +81,7 @@ async def finish_oidc(
     """Where the provider sends the browser back to: begins a session, and goes on to the path that was asked for."""
     answered = Answered(code, state, error, iss)
     user, url = await _oidc(desk).finish(request.headers.get("cookie"), answered)
+    await signed_in(user.name)
     response = Response(status_code=302, headers={"location": url})
     response.headers.append("set-cookie", _oidc(desk).forgotten())
     response.headers.append("set-cookie", desk.people.sessions.begin(user).cookie)

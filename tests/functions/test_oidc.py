@@ -403,6 +403,18 @@ class TestWithALyingOne:
         await lies.sign_in(Browser(shell))
         assert (await shell.hub.configuration.newest()).version == before
 
+    async def test_the_audit_says_who_signed_in_and_who_was_not_let_in(self, shell: Shell, lies: LyingProvider) -> None:
+        await lies.sign_in(Browser(shell))
+        lies.claims = {"aud": "another"}
+        await lies.sign_in(Browser(shell))
+        (user,) = (await shell.ok("GET", "/api/users"))["items"]
+        refused, done = (await shell.ok("GET", "/api/audit"))["items"]
+        assert refused["action"] == done["action"] == f"GET {CALLBACK}"
+        assert (done["actor"], done["result"], done["status"]) == (f"users/{user['name']}", "DONE", 302)
+        assert [each["resource"] for each in done["changes"]] == [f"users/{user['name']}"]
+        assert (refused["actor"], refused["result"]) == (None, "REFUSED")
+        assert "another application" in refused["reason"]
+
     async def test_strangers_do_not_fill_the_list(
         self, shell: Shell, lies: LyingProvider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
