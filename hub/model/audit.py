@@ -75,3 +75,25 @@ class AuditEntry(BaseModel):
     """How many attempts this one entry stands for, if they were too many for an entry each."""
     counts: Mapping[str, int] | None = None
     """The same by status."""
+
+
+class AnchoredHead(BaseModel):
+    """How far a chain went when an anchor was written."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    chain: str
+    seq: int
+    hash: str
+    at: datetime | None = None
+    """Of a chain of releases: the time of that entry, which says where it lies."""
+
+
+class Anchor(BaseModel):
+    """What the audit said of itself at one moment, written where it cannot be changed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int = 1
+    at: datetime
+    heads: tuple[AnchoredHead, ...]

@@ -113,6 +113,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /api/enrolments": Access.ADMIN,
     "DELETE /api/enrolments/{id}": Access.ADMIN,
     "GET /api/audit": Access.ADMIN,
+    "GET /api/audit/verify": Access.ADMIN,
 }
 """Method and route template. Parameters are named here as they are in the code."""
 

@@ -27,6 +27,7 @@ A_PARTITION: Final = 1000
 _HEAD: Final = "head"
 """Sorts behind every entry."""
 _POINTER: Final = ("people", "newest")
+_ANCHORED: Final = ("people", "anchored")
 _PENDING: Final = "pending"
 _BATCH: Final = 100
 
@@ -127,6 +128,18 @@ class AuditRows:
             batch = [Delete(each.entry.id, each.etag) for each in ended[start : start + _BATCH]]
             with suppress(Changed, Missing):  # another process was quicker: the next step looks again
                 await self._tables.transact(AUDIT, _PENDING, batch)
+
+    async def anchored(self) -> int | None:
+        """The hour of the newest anchor, in hours since 1970; None: there is none yet."""
+        try:
+            row = await self._tables.get(AUDIT, *_ANCHORED)
+        except Missing:
+            return None
+        return int(row.values["hour"])
+
+    async def note_anchored(self, hour: int) -> None:
+        """Remember it."""
+        await self._tables.put(AUDIT, *_ANCHORED, {"format": codec.FORMAT, "hour": hour})
 
     async def _pointer(self) -> int:
         """Where to begin to look for the newest partition. It may be behind."""

@@ -45,7 +45,8 @@ somebody should look at. An engine that can keeps an index of them."""
 PAYLOADS = "payloads"
 RESULTS = "results"
 REQUESTS = "requests"
-CONTAINERS = (PAYLOADS, RESULTS, REQUESTS)
+ANCHORS = "audit"
+CONTAINERS = (PAYLOADS, RESULTS, REQUESTS, ANCHORS)
 
 _OVERFLOW = "-overflow"
 

@@ -214,6 +214,26 @@ class Blobs(Protocol):
         ...
 
 
+class Anchors(Protocol):
+    """Small texts by name that are written once: what the audit said of itself. Nothing here changes or removes one.
+
+    On Azure a container of blobs, which the infrastructure gives a write-once policy; beside the embedded engine's
+    database a file that is only appended to.
+    """
+
+    async def add(self, name: str, data: bytes) -> None:
+        """Write one, durably. `data` is one line. Raises `Exists`."""
+        ...
+
+    async def get(self, name: str) -> bytes:
+        """Read one. Raises `Missing`."""
+        ...
+
+    async def names(self) -> list[str]:
+        """All names, in their order."""
+        ...
+
+
 class Storage(Protocol):
     """One engine, opened."""
 
@@ -223,6 +243,8 @@ class Storage(Protocol):
     def queues(self) -> Queues: ...
     @property
     def blobs(self) -> Blobs: ...
+    @property
+    def anchors(self) -> Anchors: ...
     @property
     def operations(self) -> OperationCounter:
         """Every operation this engine carried out for this process, by kind."""

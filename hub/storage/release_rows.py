@@ -6,13 +6,12 @@ processes do not get into each other's way. Its row in the index comes before it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from hub.errors import Exists
+from hub.errors import Exists, Missing
 from hub.rules.audit_chain import Link
 from hub.storage import codec
 from hub.storage.keys import RELEASES
@@ -72,10 +71,18 @@ class ReleaseRows:
         rows = await self._tables.query(RELEASES, _partition(part), after=after, limit=limit)
         return [Placed(row.key, _link(row)) for row in rows]
 
-    async def newest(self, part: Part) -> Link | None:
+    async def get(self, chain: str, at: datetime, seq: int) -> Link | None:
+        """One entry, which was added at that time."""
+        part = Part(hour_of(at), chain)
+        try:
+            return _link(await self._tables.get(RELEASES, _partition(part), _key(at, seq)))
+        except Missing:
+            return None
+
+    async def newest(self, part: Part) -> Placed | None:
         """The last entry of a part."""
-        found: Sequence[Placed] = await self.page(part, limit=1)
-        return found[0].link if found else None
+        found = await self.page(part, limit=1)
+        return found[0] if found else None
 
 
 def hour_of(moment: datetime) -> int:
@@ -91,6 +98,11 @@ def begin_of(hour: int) -> datetime:
 def first_key_of(hour: int) -> str:
     """In the index, before every part of this hour and behind those of the next."""
     return f"{_LAST_HOUR - hour:08d}"
+
+
+def time_of(key: str) -> datetime:
+    """When the entry was added that has this key in its partition."""
+    return _EPOCH + timedelta(milliseconds=_LAST_MS - int(key.partition("-")[0]))
 
 
 def part_of(key: str) -> Part:

@@ -80,7 +80,7 @@ class Upkeep:
         await self._stats.roll()
         await self._secrets.step()
         await self._sweep.step()
-        await self._audit.unfinished.step()
+        await self._audit.step()
         await self._departures.step(await self._configuration())
 
     async def reconcile(self) -> int:

@@ -347,3 +347,46 @@ async def test_no_secret_is_in_any_row(shell: Shell, route: str) -> None:
     assert "sinks/last" in text
     assert call.resource in text
     assert [each for each in hidden if each.rpartition("/")[2] in text] == []
+
+
+class TestVerifying:
+    async def test_a_whole_audit(self, shell: Shell) -> None:
+        await shell.configure()
+        await shell.hub.upkeep.tick()
+        reply = await shell.ok("GET", "/api/audit/verify")
+        newest = (await entries(shell))[0]
+        assert reply == {
+            "complete": True,
+            "cursor": None,
+            "breaks": [],
+            "heads": [{"chain": "people", "seq": newest["seq"], "hash": newest["hash"]}],
+            "entries": newest["seq"],
+            "anchors": 1,
+            "anchors_met": 1,
+            "anchors_unreadable": 0,
+        }
+
+    async def test_in_several_calls(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hub.audit.verifying.MOST_ROWS", 1)
+        await shell.configure()
+        await shell.hub.upkeep.tick()
+        calls, cursor = 0, ""
+        while True:
+            reply = await shell.ok("GET", f"/api/audit/verify{cursor}")
+            calls += 1
+            if reply["complete"]:
+                break
+            cursor = f"?cursor={reply['cursor']}"
+        assert (reply["entries"], reply["anchors"]) == (1, 1)
+        assert calls > 1
+        other = (await shell.ok("GET", "/api/audit?limit=1"))["cursor"]
+        assert "cursor" in (await shell("GET", f"/api/audit/verify?cursor={other}")).errors()
+
+    async def test_a_break_is_told(self, shell: Shell) -> None:
+        await shell.configure()
+        row = (await shell.hub.storage.tables.query(AUDIT, "people-00000000"))[0]
+        await shell.hub.storage.tables.put(AUDIT, "people-00000000", row.key, {**row.values, "entry": b"{}"})
+        (broken,) = (await shell.ok("GET", "/api/audit/verify"))["breaks"]
+        assert broken == {"chain": "people", "seq": 1, "what": "the entry does not match its hash: it was altered"}
+        (shown,) = await entries(shell)
+        assert (shown["action"], shown["result"]) == ("(unreadable)", "UNKNOWN")

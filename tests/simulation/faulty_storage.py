@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from hub.errors import NexomaticError, Unavailable
 from hub.storage.counting import OperationCounter
-from hub.storage.ports import Blobs, Change, Found, Message, Queues, Row, Storage, Tables, Values
+from hub.storage.ports import Anchors, Blobs, Change, Found, Message, Queues, Row, Storage, Tables, Values
 from tests.simulation.faults import CRASHES, Fault, Faults, Hit, Layer
 from tests.simulation.process import Process
 from tests.simulation.trace import Stored, Trace
@@ -130,6 +130,7 @@ class FaultyStorage:
         self.tables: Tables = _FaultyTables(engine.tables, channel)
         self.queues: Queues = _FaultyQueues(engine.queues, channel)
         self.blobs: Blobs = _FaultyBlobs(engine.blobs, channel)
+        self.anchors: Anchors = _FaultyAnchors(engine.anchors, channel)
 
     @property
     def operations(self) -> OperationCounter:
@@ -254,3 +255,18 @@ class _FaultyBlobs:
 
     async def delete(self, container: str, name: str) -> None:
         await self._carry(f"blob.delete {container}", name, lambda: self._engine.delete(container, name))
+
+
+class _FaultyAnchors:
+    def __init__(self, engine: Anchors, channel: Channel) -> None:
+        self._engine = engine
+        self._carry = channel.carry
+
+    async def add(self, name: str, data: bytes) -> None:
+        await self._carry("anchor.add", name, lambda: self._engine.add(name, data))
+
+    async def get(self, name: str) -> bytes:
+        return await self._carry("anchor.get", name, lambda: self._engine.get(name))
+
+    async def names(self) -> list[str]:
+        return await self._carry("anchor.names", "", self._engine.names)

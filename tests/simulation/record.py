@@ -15,7 +15,20 @@ from datetime import timedelta
 from hub.rules import partitions
 from hub.storage.counting import OperationCounter
 from hub.storage.keys import EVENTS
-from hub.storage.ports import Blobs, Change, Delete, Found, Message, Queues, Row, Storage, Tables, Value, Values
+from hub.storage.ports import (
+    Anchors,
+    Blobs,
+    Change,
+    Delete,
+    Found,
+    Message,
+    Queues,
+    Row,
+    Storage,
+    Tables,
+    Value,
+    Values,
+)
 
 FINAL = frozenset({"SUCCESS", "WARNING", "ERROR"})
 
@@ -80,6 +93,7 @@ class RecordedStorage:
         self.tables: Tables = _RecordedTables(engine.tables, record)
         self.queues: Queues = _RecordedQueues(engine.queues, record)
         self.blobs: Blobs = engine.blobs
+        self.anchors: Anchors = engine.anchors
 
     @property
     def operations(self) -> OperationCounter:

@@ -27,3 +27,7 @@ class BlobClients:
         """Download a blob."""
         download = await self.blob(container, name).download_blob(max_concurrency=1)
         return await download.readall()
+
+    async def names(self, container: str) -> list[str]:
+        """The names of all blobs of a container, in their order."""
+        return sorted([name async for name in self.container(container).list_blob_names()])

@@ -14,6 +14,7 @@ from hub.storage.azure.account import Account
 from hub.storage.azure.calls import Caller
 from hub.storage.azure.operations import Operation
 from hub.storage.azure.pipeline import Plumbing
+from hub.storage.keys import ANCHORS
 
 if TYPE_CHECKING:
     from hub.storage.azure.blob_clients import BlobClients
@@ -55,11 +56,38 @@ class AzureBlobs:
         except Missing:
             return
 
+    async def add(self, container: str, name: str, data: bytes) -> None:
+        """Write a blob that is not there yet. Raises `Exists`."""
+        limits.check_blob(container, name)
+        client = (await self._opened()).blob(container, name)
+        await self._call(Operation.BLOB_ADD, client.upload_blob(data, overwrite=False))
+
+    async def names(self, container: str) -> list[str]:
+        """The names of all its blobs, in their order. One operation for each five thousand."""
+        clients = await self._opened()
+        return await self._call(Operation.BLOB_LIST, clients.names(container))
+
     async def _opened(self) -> BlobClients:
         if self._clients is None:
             module = await asyncio.to_thread(_load)
             self._clients = self._clients or module(self._account, self._plumbing)
         return self._clients
+
+
+class AzureAnchors:
+    """The `Anchors` port: a container of its own, on which the infrastructure sets a write-once policy."""
+
+    def __init__(self, blobs: AzureBlobs) -> None:
+        self._blobs = blobs
+
+    async def add(self, name: str, data: bytes) -> None:
+        await self._blobs.add(ANCHORS, name, data)
+
+    async def get(self, name: str) -> bytes:
+        return await self._blobs.get(ANCHORS, name)
+
+    async def names(self) -> list[str]:
+        return await self._blobs.names(ANCHORS)
 
 
 def _load() -> type[BlobClients]:

@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 
 from hub.clock import Clock, SystemClock
 from hub.storage.azure.account import Account, Endpoints
-from hub.storage.azure.blobs import AzureBlobs
+from hub.storage.azure.blobs import AzureAnchors, AzureBlobs
 from hub.storage.azure.calls import Caller
 from hub.storage.azure.patience import Patience
 from hub.storage.azure.pipeline import Plumbing
@@ -30,6 +30,7 @@ class AzureStorage:
         self.tables = AzureTables(account, plumbing, call)
         self.queues = AzureQueues(account, plumbing, call)
         self.blobs = AzureBlobs(account, plumbing, call)
+        self.anchors = AzureAnchors(self.blobs)
 
     def clock_offset(self) -> timedelta:
         """Storage's clock minus ours, off by 0.5 s plus half a round trip after one answer, less after more."""

@@ -42,6 +42,7 @@ OUTCOMES: Mapping[Operation, Mapping[int, type[NexomaticError]]] = MappingProxyT
         Operation.BLOB_PUT: _REFUSED,
         Operation.BLOB_GET: {404: Missing},
         Operation.BLOB_DELETE: {404: Missing},
+        Operation.BLOB_ADD: {409: Exists, 412: Exists, **_REFUSED},
     }
 )
 """What each operation expects to be told. Any other answer is `Unavailable`: the service or its set-up is at fault."""

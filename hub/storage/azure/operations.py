@@ -27,3 +27,5 @@ class Operation(StrEnum):
     BLOB_PUT = "blob.put"
     BLOB_GET = "blob.get"
     BLOB_DELETE = "blob.delete"
+    BLOB_ADD = "blob.add"
+    BLOB_LIST = "blob.list"

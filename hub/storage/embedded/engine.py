@@ -12,6 +12,7 @@ from typing import Final
 from hub.clock import Clock
 from hub.errors import Rejected
 from hub.storage.counting import OperationCounter
+from hub.storage.embedded.anchors import EmbeddedAnchors
 from hub.storage.embedded.blobs import EmbeddedBlobs
 from hub.storage.embedded.commits import GROUP, GroupCommit, Reads
 from hub.storage.embedded.database import Versions, check_integrity, connect, create_or_check, latest_time
@@ -19,7 +20,7 @@ from hub.storage.embedded.lanes import InlineLane, Lane, ThreadLane
 from hub.storage.embedded.lock import FileLock
 from hub.storage.embedded.queues import EmbeddedQueues
 from hub.storage.embedded.tables import EmbeddedTables
-from hub.storage.ports import Blobs, Queues, Tables
+from hub.storage.ports import Anchors, Blobs, Queues, Tables
 
 READ_BATCH: Final = 8
 """Reads answered together: enough to spare wake-ups, few enough that the first does not wait for the rest."""
@@ -42,8 +43,11 @@ class EmbeddedStorage:
         clock: Clock,
         latest: int,
         release: Callable[[], None],
+        folder: Path | None = None,
     ) -> None:
         """The lanes may be one and the same. `latest`: when a queue was last written, by the clock of then.
+
+        `folder`: where what does not lie in the database lies; None: in memory.
 
         `release` is called once, when all of the lanes are closed.
         """
@@ -56,6 +60,7 @@ class EmbeddedStorage:
         self._tables = EmbeddedTables(writes, gets, queries, versions, self._operations)
         self._queues = EmbeddedQueues(writes, queries, versions, self._operations, clock, latest)
         self._blobs = EmbeddedBlobs(writes, queries, versions, self._operations)
+        self._anchors = EmbeddedAnchors(folder, self._operations)
 
     @property
     def tables(self) -> Tables:
@@ -68,6 +73,10 @@ class EmbeddedStorage:
     @property
     def blobs(self) -> Blobs:
         return self._blobs
+
+    @property
+    def anchors(self) -> Anchors:
+        return self._anchors
 
     @property
     def operations(self) -> OperationCounter:
@@ -135,7 +144,7 @@ def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> Embedde
     writes = ThreadLane("storage-writes", writing, GroupCommit(), batch=GROUP)
     gets = ThreadLane("storage-gets", getting, Reads(), batch=READ_BATCH)
     queries = ThreadLane("storage-queries", querying, Reads(), batch=1)
-    return EmbeddedStorage(writes, gets, queries, versions, clock, latest, release)
+    return EmbeddedStorage(writes, gets, queries, versions, clock, latest, release, path.parent)
 
 
 def _write_something(connection: sqlite3.Connection) -> None:
