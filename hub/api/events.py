@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from hub.api import cursors
+from hub.api import cursors, redaction
 from hub.api.life_views import ExplainView, Retry, TreeNode, TreeView
-from hub.api.security import Desk, GuardedRoute
+from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
 from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
 from hub.audit.attempt import came_to, intend
@@ -83,13 +83,13 @@ async def list_events(
 
 
 @router.get("/api/events/{id}")
-async def read_event(desk: Desk, id: str) -> EventView:  # noqa: A002 - the name in the address
-    """Everything about one event."""
+async def read_event(desk: Desk, request: Request, id: str) -> EventView:  # noqa: A002 - the name in the address
+    """Everything about one event. Viewers read its payload and result without what its EventType redacts."""
     try:
         stored = await desk.life.events.get(ids.check(id))
     except Missing:
         raise NotFound(f"there is no event {ids.check(id)}") from None
-    return await _view(desk, stored.event)
+    return await _view(desk, stored.event, whole=redaction.sees_all(caller_of(request)))
 
 
 @router.post("/api/events/{id}/cancel")
@@ -175,10 +175,13 @@ async def _fireable(desk: Services, name: str) -> tuple[EventType, Snapshot]:
     return found, snapshot
 
 
-async def _view(desk: Services, event: Event) -> EventView:
-    state = _shown_state(desk, event)
+async def _view(desk: Services, event: Event, *, whole: bool = True) -> EventView:
+    """`whole`: payload and result as they are, for an Admin."""
     payload = await _content(desk, keys.PAYLOADS, event.payload)
-    return EventView.of(event, state, payload, await _content(desk, keys.RESULTS, event.result_data))
+    result = await _content(desk, keys.RESULTS, event.result_data)
+    if not whole:
+        payload, result = redaction.shown(event, payload, result, await desk.configuration.current())
+    return EventView.of(event, _shown_state(desk, event), payload, result)
 
 
 def _shown_state(desk: Services, event: Event) -> State:

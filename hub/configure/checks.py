@@ -22,7 +22,7 @@ from hub.model.configuration import (
     Source,
     WebhookSource,
 )
-from hub.rules import alerts, expressions, names
+from hub.rules import alerts, expressions, names, redacting
 from hub.rules.alerts import Alert
 
 _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -59,8 +59,7 @@ def _action(document: Action) -> Iterator[FieldError]:
 
 def _event_type(document: EventType) -> Iterator[FieldError]:
     yield from _reserved(document.name)
-    if document.redact:
-        yield FieldError("redact", f"{_LATER}; an empty list is allowed")
+    yield from _redact(document.redact)
     yield from _pause(document.pause)
     yield from _parameters(document.parameters)
     for field in ("filter", "payload"):
@@ -68,6 +67,16 @@ def _event_type(document: EventType) -> Iterator[FieldError]:
         if expression is not None:
             yield from _expression(field, expression)
     yield from _no_repetition("sources", document.sources)
+
+
+def _redact(paths: Sequence[str]) -> Iterator[FieldError]:
+    if len(paths) > redacting.MOST_PATHS:
+        yield FieldError("redact", f"are more than {redacting.MOST_PATHS} paths, which is the most")
+    for index, path in enumerate(paths):
+        try:
+            redacting.path(path)
+        except Invalid as error:
+            yield FieldError(f"redact[{index}]", str(error))
 
 
 def _reserved(name: str) -> Iterator[FieldError]:

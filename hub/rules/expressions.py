@@ -30,6 +30,11 @@ def check(expression: str) -> None:
     _compiled(expression)
 
 
+def tree(expression: str) -> Node:
+    """Its syntax tree, for who reads it and does not evaluate. Raises `Invalid` as `check` does."""
+    return _compiled(expression)
+
+
 def evaluate(expression: str, document: JsonValue, budget: Budget | None = None) -> JsonValue:
     """What the expression says of a document; null where it finds nothing.
 
@@ -37,10 +42,10 @@ def evaluate(expression: str, document: JsonValue, budget: Budget | None = None)
     `ExpressionTooSlow` when the budget is spent. The message names the expression and types, never a value. The result
     may share parts with the document: change neither.
     """
-    tree = _compiled(expression)
+    compiled = _compiled(expression)
     budget = budget or Budget()
     try:
-        result: JsonValue = Interpreter(budget).visit(tree, document)
+        result: JsonValue = Interpreter(budget).visit(compiled, document)
         budget.charge_value(result)
     except Invalid as error:
         raise type(error)(f"The expression {_shown(expression)} failed: {error}", error.fields) from None
