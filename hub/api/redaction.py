@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from hub.model.configuration import SourceKind
+from pydantic import BaseModel
+
+from hub.model.configuration import ScheduleSource, SourceKind
 from hub.model.event import Event
 from hub.model.people import Role
 from hub.model.snapshot import Snapshot
@@ -12,6 +14,7 @@ from hub.people.identity import Caller, Person
 from hub.rules import redacting
 from hub.rules.redacting import Steps
 
+M = TypeVar("M", bound=BaseModel)
 _PARENTS_RESULT: Final = ("parent", "result_data")
 
 
@@ -31,6 +34,14 @@ def shown(event: Event, payload: Any, result: Any, snapshot: Snapshot) -> tuple[
     if event.source_kind is SourceKind.FOLLOW_ON:
         parents = tuple((*_PARENTS_RESULT, *steps) for steps in _paths(_parent_type(payload), snapshot))
     return redacting.redacted(payload, [*own, *parents]), None if result is None else redacting.redacted(result, own)
+
+
+def of_source(source: M, snapshot: Snapshot) -> M:
+    """A document as a Viewer reads it: a schedule without what its event types redact; others as they are."""
+    if not isinstance(source, ScheduleSource):
+        return source
+    paths = [steps for each in source.event_types for steps in _paths(each, snapshot)]
+    return source.model_copy(update={"payload": redacting.redacted(source.payload, paths)})
 
 
 def _paths(event_type: str, snapshot: Snapshot) -> tuple[Steps, ...]:

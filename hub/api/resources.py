@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
 
-from hub.api import cursors
+from hub.api import cursors, redaction
 from hub.api.cursors import Cursor, Limit
 from hub.api.saved_views import (
     Applied,
@@ -130,7 +130,9 @@ def _saving(kind: Kind) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def _reading(kind: Kind) -> Callable[..., Any]:
     async def read(desk: Desk, request: Request, name: str) -> Response:
         """One document, and its version in the ETag."""
-        return _one(await desk.resources.get(kind, name), desk, caller_of(request))
+        entry = await desk.resources.get(kind, name)
+        (readable,) = await _readable([entry], desk, caller_of(request))
+        return _one(readable, desk, caller_of(request))
 
     return read
 
@@ -150,9 +152,18 @@ def _listing(kind: Kind) -> Callable[..., Any]:
         entries, more = await desk.resources.page(kind, after=after, limit=limit)
         following = cursors.issue(desk.cursors, kind, entries[-1].name) if more else None
         caller = caller_of(request)
-        return JSONResponse({"items": [shown(each, desk, caller) for each in entries], "cursor": following})
+        items = [shown(each, desk, caller) for each in await _readable(entries, desk, caller)]
+        return JSONResponse({"items": items, "cursor": following})
 
     return list_documents
+
+
+async def _readable(entries: Sequence[Entry], desk: Services, caller: Caller) -> Sequence[Entry]:
+    """Without what the caller does not read."""
+    if redaction.sees_all(caller):
+        return entries
+    snapshot = await desk.configuration.current()
+    return [replace(each, model=redaction.of_source(each.model, snapshot)) for each in entries]
 
 
 def _one(entry: Entry, desk: Services, caller: Caller, status: int = 200) -> Response:
@@ -217,11 +228,12 @@ async def rotate_key(desk: Desk, request: Request, name: str, body: Rotate | Non
 
 
 @router.get("/api/configuration")
-async def export(desk: Desk) -> ConfigurationView:
+async def export(desk: Desk, request: Request) -> ConfigurationView:
     """All documents, as one that can be imported. Webhook addresses are left out."""
-    newest = await desk.configuration.newest()
+    newest, caller = await desk.configuration.newest(), caller_of(request)
+    entries = {kind: await _readable(newest.of(RowKind(kind)), desk, caller) for kind in Kind}
     return ConfigurationView.model_validate(
-        {list_name(kind): [each.model for each in newest.of(RowKind(kind))] for kind in Kind}
+        {list_name(kind): [each.model for each in found] for kind, found in entries.items()}
     )
 
 

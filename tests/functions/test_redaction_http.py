@@ -103,3 +103,13 @@ async def test_what_is_configured_today_counts_for_events_of_before(shell: Shell
     await shell.ok("PATCH", "/api/event-types/GO", {"redact": ["plain"]})
     seen = (await shell.ok("GET", f"/api/events/{event_id}", token=viewer))["payload"]
     assert seen == {**PAYLOAD, "plain": "[redacted]"}
+
+
+async def test_a_schedule_s_payload_is_hidden_wherever_it_is_read(shell: Shell, viewer: str) -> None:
+    schedule = {"kind": "SCHEDULE", "event_types": ["GO"], "cron": "0 2 * * *", "payload": PAYLOAD}
+    await shell.ok("PUT", "/api/sources/nightly", schedule)
+    for url in ("/api/sources/nightly", "/api/sources", "/api/configuration"):
+        seen = await shell("GET", url, token=viewer)
+        assert b"[redacted]" in seen.body, url
+        assert not [each for each in SECRETS if each.encode() in seen.body], url
+        assert b"DE02 1234" in (await shell("GET", url)).body, url
