@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from hub.configure import copy
-from hub.errors import Invalid, Missing, Rejected, VaultUnavailable
+from hub.configure.matching import Match
+from hub.errors import Changed, Invalid, Missing, Rejected, VaultUnavailable
 from hub.model.secret import Keeper as Where
 from hub.secrets.keyvault import FRESH_SECONDS, NEWEST_FRESH_SECONDS, keepers
 from hub.secrets.port import Unreadable
@@ -256,6 +257,13 @@ class TestNames:
             await rig.put()
         assert rig.server.value("tests-a") == "of somebody else"
         assert await rig.keeper.secrets.list() == [], "nor shown"
+
+    async def test_a_put_that_is_refused_asks_the_vault_for_nothing(self, rig: Rig) -> None:
+        await rig.put()
+        called = len(rig.server.calls)
+        with pytest.raises(Changed):
+            await rig.keeper.secrets.put("a", "other", expect=Match(absent=True).check)
+        assert len(rig.server.calls) == called
 
     async def test_what_a_put_of_the_hub_left_behind_is_no_hindrance(self, rig: Rig) -> None:
         await rig.vault.write("tests-a", "of a process that died")
