@@ -97,7 +97,8 @@ def plant(platform: Platform) -> None:
         parameters.append({"name": f"p_{name.replace('-', '_')}", "type": "SECRET", "value": name})
     configure(platform, "AFTER", "canaries:tell", action={"parameters": parameters})
     action = {"parameters": parameters, "on_warning": "AFTER", "on_failure": None}
-    configure(platform, "TELL", "canaries:tell", action=action)
+    seen = "{end: body.end, headers: headers, query: query}"
+    configure(platform, "TELL", "canaries:tell", action=action, payload=seen)
     configure(platform, "SHELL", "canaries.sh", action={"parameters": parameters, "runtime": "shell"})
 
 
