@@ -17,6 +17,7 @@ from agent_testing.waiting import read_pid, wait_until
 from nexomatic_agent import holding, runner
 from nexomatic_agent.agent import Agent
 from nexomatic_agent.clearing import Clearing
+from nexomatic_agent.client import Client
 from nexomatic_agent.config import read_settings
 from nexomatic_agent.identity import Identity
 from nexomatic_agent.interpreter import find_interpreter
@@ -106,6 +107,24 @@ def test_without_a_thread_to_be_had_the_task_ends_with_an_error_in_words(
     assert agent.wait_idle(15)
     monkeypatch.undo()
     assert hub.wait_result(hub.give(module="sample:nothing"))["state"] == "SUCCESS"
+
+
+def test_a_call_that_fails_as_nobody_expected_is_made_again(
+    hub: FakeHub, agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without any answer the task would be in the agent's hands for ever, and so would its slot."""
+    report, failures = Client.result, [ZeroDivisionError("a mistake of the agent's")]
+
+    def mistaken(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        report(*arguments)
+
+    monkeypatch.setattr(Client, "result", mistaken)
+    agent.start()
+    assert hub.wait_result(hub.give(module="sample:nothing"))["state"] == "SUCCESS"
+    assert agent.wait_idle(15)
+    assert "the agent failed to make the call report" in caplog.text
 
 
 def test_nothing_of_a_task_is_kept_when_it_is_settled(hub: FakeHub, agent: Agent, tmp_path: Path) -> None:

@@ -127,6 +127,13 @@ async def test_what_is_sought_is_what_the_rows_are_after_any_writes(events: Part
         assert await found(events, where) == wanted
 
 
+async def test_what_is_sought_stays_so_when_other_columns_are_merged(events: Partition) -> None:
+    etag = await events.insert("k", open=True, state="ERROR")
+    await events.merge("k", etag, text="x")
+    assert await found(events, {"open": True}) == ["k"]
+    assert await found(events, {"state": "ERROR"}) == ["k"]
+
+
 async def _write_one(events: Partition, draw: random.Random, rows: dict[str, dict[str, Value]]) -> None:
     key, values = str(draw.randrange(12)), draw.choice(VALUES)
     there = key in rows
