@@ -60,12 +60,12 @@ class RegisteredSecrets:
         while True:
             try:
                 return await self._keeper(info).read(info.name, info.version)
-            except Unreadable:
-                raise
-            except Missing:
-                # Replaced twice since this process last read the configuration, and then it was removed.
+            except Missing as error:
+                # Replaced twice since this process last read the configuration: removed then, or disabled in a vault.
                 newer = await self._news_of(name)
                 if newer.version == info.version:
+                    if isinstance(error, Unreadable):
+                        raise
                     raise Missing(f"the value of the secret {name} is not {_GONE[info.keeper]}") from None
                 info = newer
 

@@ -67,6 +67,7 @@ class Vault:
         self._clock = clock
         self._closed_until = 0.0
         self._refused_in_a_row = 0
+        self._away = False
         self._sleep: Callable[[float], Awaitable[None]] = options.pop("sleep", asyncio.sleep)
         self._client = SecretClient(
             address, credential, retry_total=0, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS,
@@ -160,10 +161,19 @@ class Vault:
         except HttpResponseError as error:
             raise self._refusal(error) from None
         except (AzureError, TimeoutError, OSError, ValueError) as error:
-            log.warning("the key vault does not answer: %s", type(error).__name__)
+            self._is_away(type(error).__name__)
             raise VaultUnavailable(f"the key vault does not answer: {type(error).__name__}") from None
         self._refused_in_a_row = 0
+        if self._away:
+            log.warning("the key vault answers again")
+            self._away = False
         return answer
+
+    def _is_away(self, why: str) -> None:
+        """Said once, and not by each of the many who wait for it."""
+        if not self._away:
+            log.warning("the key vault does not answer: %s", why)
+        self._away = True
 
     def _refusal(self, error: HttpResponseError) -> Exception:
         status, code = error.status_code or 0, _code(error)
@@ -172,7 +182,7 @@ class Vault:
         if code or status == 409:
             self._refused_in_a_row = 0
             return _Answered(status, code)
-        log.warning("the key vault answered %s %s", status or "nothing", type(error).__name__)
+        self._is_away(f"{type(error).__name__} {status}")
         return VaultUnavailable(f"the key vault did not let the hub in, or is not one: {type(error).__name__} {status}")
 
     def _stay_away(self, error: HttpResponseError) -> VaultUnavailable:

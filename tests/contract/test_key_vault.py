@@ -15,9 +15,11 @@ from hub.configure import copy
 from hub.configure.matching import Match
 from hub.errors import Changed, Invalid, Missing, Rejected, VaultUnavailable
 from hub.model.secret import Keeper as Where
+from hub.process import vault_of as vault_of_settings
 from hub.secrets.keyvault import FRESH_SECONDS, NEWEST_FRESH_SECONDS, keepers
 from hub.secrets.port import Unreadable
 from hub.secrets.vault import Vault, open_vault
+from hub.settings import Settings
 from hub.storage.embedded import open_embedded
 from tests.unit.configuring import StepClock
 from tests.unit.keeping import Keeper, keeper_over
@@ -134,6 +136,16 @@ class TestSignIn:
         assert header == "the-header-of-the-platform"
         assert (query["resource"], query["client_id"]) == (RESOURCE, "my-identity")
 
+    async def test_the_settings_name_the_vault_and_what_names_begin_with(self) -> None:
+        environ = {"NEXOMATIC_KEY_VAULT": "https://x.vault.azure.net", "NEXOMATIC_KEY_VAULT_PREFIX": "p-"}
+        made = vault_of_settings(Settings.from_env(environ), StepClock())
+        assert made is not None
+        assert set(made) == {Where.VAULT, Where.ELSEWHERE}
+        values: Any = made[Where.VAULT]
+        assert (values._prefix, values._vault._client.vault_url) == ("p-", "https://x.vault.azure.net")
+        await values._vault.close()
+        assert vault_of_settings(Settings.from_env({}), StepClock()) is None
+
 
 class TestThrottling:
     async def test_who_is_told_to_wait_does_and_says_for_how_long(self, rig: Rig) -> None:
@@ -237,6 +249,19 @@ class TestOutages:
             await rig.put()
         with pytest.raises(Missing):
             await rig.keeper.secrets.describe("a")
+
+    async def test_the_log_says_once_that_it_is_away_and_once_that_it_answers_again(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await rig.put()
+        rig.server.outage = "drop"
+        for _ in range(3):
+            with pytest.raises(VaultUnavailable):
+                await rig.get()
+        rig.server.outage = None
+        await rig.get()
+        said = [each.getMessage() for each in caplog.records if "the key vault" in each.getMessage()]
+        assert [each.split(":")[0] for each in said] == ["the key vault does not answer", "the key vault answers again"]
 
 
 class TestNames:

@@ -157,6 +157,15 @@ async def test_another_process_reads_a_new_secret_at_once_and_a_replaced_one_too
         await place.process().secrets.get(name)
 
 
+async def test_a_process_that_missed_two_puts_reads_what_stands(place: Place, keeper: Keeper, name: str) -> None:
+    await keeper.secrets.put(name, "first")
+    other = place.process()
+    await other.copy.current()
+    for value in ("second", "third"):  # and the value that the other knows of is kept no more
+        await keeper.secrets.put(name, value)
+    assert (await other.secrets.get(name)).value == "third"
+
+
 async def test_a_write_goes_to_the_version_that_was_expected_or_nowhere(
     place: Place, keeper: Keeper, name: str
 ) -> None:
