@@ -21,7 +21,7 @@ from hub.errors import NotAllowed, NotAuthenticated
 from hub.model.people import Origin, User
 from hub.people.oidc_provider import ProviderClient
 from hub.people.sessions import Site
-from hub.people.users import RESERVED, users_of
+from hub.people.users import RESERVED, first_generation, users_of
 from hub.rules import local_paths, oidc
 from hub.rules.oidc import Claimed, Provider
 from hub.signing import BadSignature, Signer
@@ -160,6 +160,7 @@ class OpenIdConnect:
         if before is None:
             if person.role is None and _without_role(seen) >= MOST_WITHOUT_ROLE:
                 raise NotAllowed(self._site.no_role())
+            now = self._clock.now()
             return User(
                 id=person.id,
                 name=_free_name(person, seen),
@@ -168,7 +169,8 @@ class OpenIdConnect:
                 issuer=self._provider.issuer,
                 subject=person.subject,
                 mapped_role=person.role,
-                created_at=self._clock.now().replace(microsecond=0),
+                created_at=now.replace(microsecond=0),
+                generation=first_generation(now),
             )
         after = before.model_copy(update={"display_name": person.display_name, "mapped_role": person.role})
         if after.may is before.may:

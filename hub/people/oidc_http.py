@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hub.errors import ProviderUnavailable
-
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
 
 TIMEOUT_SECONDS: Final = 10.0
 MOST_BYTES: Final = 1024 * 1024
@@ -35,12 +33,14 @@ class ProviderHttp:
         return await self._ask("POST", url, data=form, headers=headers)
 
     async def _ask(self, method: str, url: str, **options: Any) -> tuple[int, bytes]:
-        from aiohttp import ClientError
-
+        aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")  # takes a second, where Azure's has not
+        session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), cookie_jar=aiohttp.DummyCookieJar()
+        )
         try:
             async with (
                 self._turns,
-                _session() as session,
+                session,
                 session.request(method, url, allow_redirects=False, **options) as answer,
             ):
                 body = b""
@@ -49,11 +49,5 @@ class ProviderHttp:
                     if len(body) > MOST_BYTES:
                         raise ProviderUnavailable("the provider answered more than it should")
                 return answer.status, body
-        except (ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ProviderUnavailable(f"the provider does not answer: {type(error).__name__}") from error
-
-
-def _session() -> ClientSession:
-    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
-
-    return ClientSession(timeout=ClientTimeout(total=TIMEOUT_SECONDS), cookie_jar=DummyCookieJar())

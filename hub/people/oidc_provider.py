@@ -120,14 +120,13 @@ class ProviderClient:
 
     async def verified(self, id_token: str) -> Mapping[str, Any]:
         """The claims of a token that this provider signed. Raises `NotAuthenticated`, `ProviderUnavailable`."""
-        from joserfc import jwk, jwt
-        from joserfc.errors import JoseError
-
+        jwk, jwt, jose_error = await asyncio.to_thread(_jose)
         try:
             header = json.loads(_decoded(id_token.partition(".")[0]))
             key = jwk.import_key(dict(await self._key(header)))
-            return jwt.decode(id_token, key, algorithms=list(ALGORITHMS)).claims
-        except (JoseError, ValueError, TypeError, AttributeError, RecursionError):
+            claims: Mapping[str, Any] = jwt.decode(id_token, key, algorithms=list(ALGORITHMS)).claims
+            return claims
+        except (jose_error, ValueError, TypeError, AttributeError, RecursionError):
             raise NotAuthenticated("the provider's token is not signed by one of its keys") from None
 
     async def about(self, access_token: str) -> Mapping[str, Any]:
@@ -157,6 +156,14 @@ class ProviderClient:
         if status != 200:
             raise ProviderUnavailable(f"{url} answered {status}")
         return _read(body)
+
+
+def _jose() -> tuple[Any, Any, type[Exception]]:
+    """What verifies tokens: half a second of import, which only a process where somebody signs in so pays for."""
+    from joserfc import jwk, jwt
+    from joserfc.errors import JoseError
+
+    return jwk, jwt, JoseError
 
 
 def _fitting(keys: list[Mapping[str, Any]], header: Mapping[str, Any]) -> list[Mapping[str, Any]]:

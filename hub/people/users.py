@@ -76,7 +76,11 @@ class Users:
         if name.casefold().startswith(RESERVED):
             what = f"must not begin with {RESERVED}, as the names of people do whom a provider knows"
             raise Invalid(f"name {what}", [FieldError("name", what)])
-        return User(id=f"u{self._new_id()}", name=name, role=role, created_at=self._now())
+        now = self._clock.now()
+        created_at = now.replace(microsecond=0)
+        return User(
+            id=f"u{self._new_id()}", name=name, role=role, created_at=created_at, generation=first_generation(now)
+        )
 
     async def invite_again(self, name: str, expires_at: datetime) -> NewUser:
         """Another invitation, for who has lost theirs or has forgotten the password, which is good until it is used.
@@ -146,9 +150,6 @@ class Users:
     async def _change_id(self, user_id: str, decide: Callable[[_Found], _Found]) -> User:
         return await carry_out(self._write, lambda seen: with_id(seen, user_id), decide)
 
-    def _now(self) -> datetime:
-        return self._clock.now().replace(microsecond=0)
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -194,6 +195,11 @@ def check_an_admin_is_left(seen: Configuration, edit: Edit, user: User) -> None:
     """Raises `Rejected` if this user is the last admin who can sign in, and would not be one afterwards."""
     if user.is_admin and not any(each.is_admin for each in users_of(seen.after(edit))):
         raise Rejected(f"{user.name} is the last admin who can sign in: make another one first")
+
+
+def first_generation(now: datetime) -> int:
+    """Of a new user: higher than that of whoever had the same id before, so that no session of theirs comes back."""
+    return int(now.timestamp() * 1000)
 
 
 def users_of(seen: Configuration) -> list[User]:

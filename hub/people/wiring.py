@@ -62,6 +62,10 @@ class Book:
     write: Write
     tables: Tables
 
+    async def newest_credentials(self) -> Credentials:
+        """Read anew, for what the copy cannot know yet."""
+        return (await self.news()).credentials
+
 
 @dataclass(frozen=True, slots=True)
 class People:
@@ -95,46 +99,48 @@ def build_people(
     def long_id() -> str:
         return f"{randomness() & (1 << 128) - 1:032x}"
 
-    async def news() -> Credentials:
-        return (await book.news()).credentials
-
-    site, newest, write = options.site, book.newest, book.write
+    newest, write = book.newest, book.write
     mac, days = signer(Purpose.CREDENTIAL).mac, options.sink_credential_days
     rotate_after_seconds = timedelta(days=days).total_seconds() if days else None
-    oidc = None
-    if options.provider is not None:
-        client = ProviderClient(options.provider, ProviderHttp(), clock)
-        oidc = OpenIdConnect(options.provider, client, signer(Purpose.SIGN_IN), site, write, clock, new_secret)
     token_use = TokenUse(TokenUseRows(book.tables), clock)
     passwords = Passwords(options.passwords)
+    known = options.front_end is not None
     return People(
         options=options,
-        identity=Identity(book.credentials, news, clock, options.first_admin_token_sha256, token_use.used),
-        sessions=Sessions(
-            signer(Purpose.SESSION),
-            signer(Purpose.CSRF),
-            book.credentials,
-            news,
-            clock,
-            site,
-            options.session_lifetime,
-            long_id,
+        identity=Identity(
+            book.credentials, book.newest_credentials, clock, options.first_admin_token_sha256, token_use.used
         ),
-        devices=Devices(signer(Purpose.DEVICE), site, long_id),
+        sessions=_sessions(options, book, clock, signer, long_id),
+        devices=Devices(signer(Purpose.DEVICE), options.site, long_id),
         local=LocalSignIn(newest, write, clock, passwords, Throttle(clock.monotonic)),
-        oidc=oidc,
+        oidc=_oidc(options, book, clock, signer),
         users=Users(newest, write, clock, passwords, new_secret, new_id),
         tokens=Tokens(newest, write, clock, new_secret),
         token_use=token_use,
-        enrolments=Enrolments(
-            newest,
-            write,
-            clock,
-            new_secret,
-            new_id,
-            mac,
-            rotate_after_seconds,
-            front_end=options.front_end is not None,
-        ),
+        enrolments=Enrolments(newest, write, clock, new_secret, new_id, mac, rotate_after_seconds, front_end=known),
         rotation=Rotation(newest, write, clock, mac, rotate_after_seconds),
     )
+
+
+def _sessions(
+    options: PeopleOptions, book: Book, clock: Clock, signer: Callable[[Purpose], Signer], new_id: Callable[[], str]
+) -> Sessions:
+    return Sessions(
+        signer(Purpose.SESSION),
+        signer(Purpose.CSRF),
+        book.credentials,
+        book.newest_credentials,
+        clock,
+        options.site,
+        options.session_lifetime,
+        new_id,
+    )
+
+
+def _oidc(
+    options: PeopleOptions, book: Book, clock: Clock, signer: Callable[[Purpose], Signer]
+) -> OpenIdConnect | None:
+    if options.provider is None:
+        return None
+    client = ProviderClient(options.provider, ProviderHttp(), clock)
+    return OpenIdConnect(options.provider, client, signer(Purpose.SIGN_IN), options.site, book.write, clock, new_secret)
