@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from tests.simulation.book import Book
@@ -25,7 +26,8 @@ RECONCILED = 125.0
 """What needs no sink happens within two minutes and a little."""
 SLOT_FREED = 15.0
 BASE = 6.0
-"""What a faultless event may wait in all: polls, idle receive loops, retries of a call."""
+"""What a faultless event may wait each time it is due: polls, idle receive loops, whole seconds, hubs whose clocks
+differ, retries of a call."""
 CALL_AGAIN = 6.0
 """An agent whose call failed tries again within 5 s; a caller sooner."""
 
@@ -67,6 +69,19 @@ def waits(
         elif text(columns, "owes"):
             found.append(Wait(write.at, until, "owes"))
     return found
+
+
+def put_off(history: Sequence[Write]) -> int:
+    """How often it was queued again for later, and so had to be met once more when that came."""
+    return sum(_state(before) == "RUNNING" and _is_put_off(after) for before, after in pairwise(history))
+
+
+def _state(write: Write) -> str:
+    return state(write.after) if write.after is not None else ""
+
+
+def _is_put_off(write: Write) -> bool:
+    return write.after is not None and state(write.after) == "QUEUED" and bool(moment(write.after, "not_before"))
 
 
 def lost_seconds(lease_seconds: float) -> float:

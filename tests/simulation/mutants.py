@@ -424,6 +424,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "return (self.overflow, self.main) if self._overflow_first else (self.main, self.overflow)",
             "return (self.main,)",
         ),
+        (LANES, "return (self.overflow,)", "return (self.main,)"),
     ),
     _mutant(
         "40a",

@@ -300,6 +300,7 @@ class Oracle:
             full = self._full(kind.name, kind.event_type.max_running, end.at)
             found = delays.waits(history, born, self.book, takers, full, end.at)
             bound = allowed + (delays.SLOT_FREED * len(self._scenario.posts) if full else 0.0)
+            bound += delays.BASE * delays.put_off(history)
             waited = sum(wait.seconds for wait in found)
             if waited > bound and (self._scenario.ample or self._scenario.most_wait is not None):
                 worst = max(found, key=lambda wait: wait.seconds)
