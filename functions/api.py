@@ -15,7 +15,6 @@ from hub.api.adapter import Answer, Request, call
 from hub.api.services import Services
 from hub.audit.attempt import Who
 from hub.errors import NotAuthenticated
-from hub.life.listing import Listing
 from hub.people.identity import Caller
 from hub.people.roles import template_of
 from hub.process import hub
@@ -100,7 +99,8 @@ def services_of(here: Hub) -> Services:
         explainer=here.explainer,
         depths=here.depths,
         logs=here.logs,
-        listing=Listing(here.storage.tables, life.partitions, here.clock, life.margin()),
+        listing=here.listing,
+        operations=here.operations,
         configuration=here.configuration,
         resources=here.resources,
         secrets=here.secret_book,

@@ -33,8 +33,10 @@ from hub.life.create import Creator
 from hub.life.debts import Debts
 from hub.life.explain import Explainer, Process
 from hub.life.lease import LeaseTokens
+from hub.life.listing import Listing
 from hub.life.logs import Logs
 from hub.life.news import News
+from hub.life.operations import Operations
 from hub.life.permits import Permits
 from hub.life.redeliver import Redelivery
 from hub.life.release import Release
@@ -73,6 +75,7 @@ from hub.storage.contents import Contents
 from hub.storage.delivery_rows import DeliveryRows
 from hub.storage.events import EventRows
 from hub.storage.log_rows import LogRows
+from hub.storage.operation_rows import OperationRows
 from hub.storage.partition_index import PartitionIndex
 from hub.storage.ports import Storage
 from hub.storage.receipt_rows import ReceiptRows
@@ -136,6 +139,8 @@ class Hub:
     creator: Creator
     canceller: Canceller
     reruns: Reruns
+    listing: Listing
+    operations: Operations
     explainer: Explainer
     depths: QueueDepths
     logs: Logs
@@ -252,6 +257,9 @@ def build(
     waits = wires.waits = Waits(context, options.max_held_polls, wires.polls_held)
     hold = Hold(options.fleet, options.max_held_polls, lambda: waits.held)
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
+    canceller, reruns = Canceller(context, debts, slots), Reruns(context, creator, depths)
+    listing = Listing(storage.tables, context.partitions, clock, context.margin())
+    operations = Operations(context, OperationRows(storage.tables), listing, canceller, reruns)
     return Hub(
         options=options,
         storage=storage,
@@ -259,8 +267,10 @@ def build(
         configuration=configuration,
         context=context,
         creator=creator,
-        canceller=Canceller(context, debts, slots),
-        reruns=Reruns(context, creator, depths),
+        canceller=canceller,
+        reruns=reruns,
+        listing=listing,
+        operations=operations,
         explainer=Explainer(
             context, claimer, slots, starts, presence.newest, Process(patience.clock_is_right, wires.polls.crowd)
         ),
@@ -287,6 +297,7 @@ def build(
             sources.schedules,
             audit,
             Departures(administration.sinks, presence, clock, audit.trail),
+            operations,
             configuration.current,
         ),
         stats=stats,

@@ -14,6 +14,7 @@ from hub.api import (
     audit,
     events,
     health,
+    operations,
     people,
     receipts,
     resources,
@@ -31,8 +32,8 @@ from hub.problems import CONTENT_TYPE
 
 VERSION: Final = "1"
 ROUTERS: Final = (
-    events.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router, session.router,
-    users.router, people.router, audit.router, stats.router, health.router,
+    events.router, operations.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router,
+    session.router, users.router, people.router, audit.router, stats.router, health.router,
 )  # fmt: skip
 _WRITTEN: Final[tuple[type[BaseModel], ...]] = (SourceDocument,)
 """Models of documents that are only ever written: the OpenAPI document would not have them by itself."""

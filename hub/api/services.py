@@ -18,6 +18,7 @@ from hub.life.create import Creator
 from hub.life.explain import Explainer
 from hub.life.listing import Listing
 from hub.life.logs import Logs
+from hub.life.operations import Operations
 from hub.life.rerun import Reruns
 from hub.limits.depth import QueueDepths
 from hub.people.wiring import People
@@ -39,6 +40,7 @@ class Services:
     depths: QueueDepths
     logs: Logs
     listing: Listing
+    operations: Operations
     configuration: ConfigurationCopy
     resources: Resources
     secrets: SecretBook

@@ -32,6 +32,8 @@ class Wish:
     traceparent: str | None = None
     correlation_id: str | None = None
     """None: that of the event."""
+    new_id: str | None = None
+    """Derived by who asks, in place of a key: asking again meets the same rerun."""
 
 
 class Reruns:
@@ -60,7 +62,7 @@ class Reruns:
             recorded=recorded_of(event) if wish.how is RerunAs.RECORDED else None,
             traceparent=wish.traceparent,
             correlation_id=wish.correlation_id or event.correlation_id,
-            id=None if wish.key is None else await self._reserve(stored, wish.how, wish.key),
+            id=wish.new_id if wish.key is None else await self._reserve(stored, wish.how, wish.key),
         )
         created = await self._creator.create(new)
         # Under a key it may have been made before, and have gone on since.

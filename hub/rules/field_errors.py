@@ -14,7 +14,9 @@ MOST_REPORTED: Final = 50
 _WORDS: Final = {
     "missing": "is required",
     "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
     "tuple_type": "must be a JSON array",
     "string_type": "must be a string",
     "int_type": "must be a whole number",
@@ -83,7 +85,8 @@ def _field_error(error: Any, model: Any) -> FieldError:
         return FieldError(path([*loc, name]), f"must be one of {', '.join(_tags(here, name))}")
     if kind == "extra_forbidden":
         _, around = _place(error["loc"][:-1], model)
-        allowed = ", ".join(around[0].model_fields) if around else ""
+        fields = around[0].model_fields if around else {}
+        allowed = ", ".join(each.alias or name for name, each in fields.items())
         return FieldError(path(loc), f"is not a field here; allowed are {allowed}")
     return FieldError(path(loc), _words(error))
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from hub.audit.wiring import Audit
 from hub.clock import Clock
 from hub.errors import Missing, NexomaticError
+from hub.life.operations import Operations
 from hub.model.snapshot import Snapshot
 from hub.secrets.tidying import SecretTidying
 from hub.sources.schedules import Schedules
@@ -50,6 +51,7 @@ class Upkeep:
         schedules: Schedules,
         audit: Audit,
         departures: Departures,
+        operations: Operations,
         configuration: Callable[[], Awaitable[Snapshot]],
     ) -> None:
         self._tables = tables
@@ -62,6 +64,7 @@ class Upkeep:
         self._schedules = schedules
         self._audit = audit
         self._departures = departures
+        self._operations = operations
         self._configuration = configuration
         self._looked_at = clock.now()
         self._standing_in: asyncio.Task[None] | None = None
@@ -76,6 +79,7 @@ class Upkeep:
     async def _steps(self) -> None:
         await self._schedules.step()
         await self._reconciler.step()
+        await self._operations.step()
         await self._retention.step()
         await self._stats.roll()
         await self._secrets.step()

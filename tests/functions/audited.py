@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hub.life.operations import Operations
 from tests.functions.browsers import PASSWORD, Browser, invited
 from tests.functions.shell import SINK_TYPE, Reply, Shell
 
@@ -71,6 +73,23 @@ async def replay(shell: Shell) -> Call:
     url = (await shell.ok("GET", "/api/sources/hook"))["url"].removeprefix("https://hub.example.com")
     receipt_id = (await shell.ok("POST", url, {}, token=None))["event_id"]
     return Call(f"/api/sources/hook/receipts/{receipt_id}/replay", f"sources/hook/receipts/{receipt_id}")
+
+
+async def cancel_operation(shell: Shell) -> Call:
+    body = {"action": "cancel", "filter": {"event_type": "GO"}}
+    with held_back(shell.hub.operations):
+        made = await shell.ok("POST", "/api/events/bulk", body)
+    return Call(f"/api/operations/{made['id']}/cancel", f"operations/{made['id']}")
+
+
+@contextmanager
+def held_back(operations: Operations) -> Iterator[None]:
+    """Operations that begin here wait for the timer."""
+    wake, operations.wake = operations.wake, lambda: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        operations.wake = wake  # type: ignore[method-assign]
 
 
 async def fire(_: Shell) -> Call:
@@ -147,6 +166,10 @@ CALLS: dict[str, Prepare] = {
     "POST /api/events": fire,
     "POST /api/events/{id}/cancel": cancel,
     "POST /api/events/{id}/retry": retry,
+    "POST /api/events/bulk": plain(
+        "/api/events/bulk", "operations/", {"action": "cancel", "filter": {"event_type": "NONE"}}
+    ),
+    "POST /api/operations/{id}/cancel": cancel_operation,
     "PUT /api/configuration": plain("/api/configuration", "sink-types/NEW", {"sink_types": [{"name": "NEW"}]}),
     "PUT /api/sink-types/{name}": plain("/api/sink-types/NEW", "sink-types/NEW", {}),
     "PATCH /api/sink-types/{name}": plain(
