@@ -70,7 +70,7 @@ class Batch:
 
     @classmethod
     def fire(cls, agent: Agent, cases: tuple[Case, ...]) -> Batch:
-        """One event a case, its rules in place before its first call."""
+        """One event a case, and its rules. Before the agent is started: it may call as soon as there is an event."""
         found: dict[str, Case] = {}
         for case in cases:
             event_id = agent.fire(seconds=QUIET_SECONDS, lines=LINES, width=WIDTH, bytes=1000)

@@ -22,9 +22,10 @@ HOUR = 3600.0
 
 
 def any_fault_on_any_call_about_a_task(rig: Rig) -> None:
-    agent = rig.agent("calls", "--slots", "50", secret=True).start()
+    agent = rig.agent("calls", "--slots", "50", secret=True)
 
     batch = Batch.fire(agent, (*SLOW_CASES, *QUICK_CASES))
+    agent.start()  # now: on a busy machine its first call about an event would be made before the event has its rules
 
     assert [*batch.problems(), *agent.problems()] == []
     assert agent.lost() == set()
@@ -50,7 +51,7 @@ def any_outage_with_work_in_hand_and_more_to_come(rig: Rig) -> None:
 
 
 def what_is_refused_for_good_is_told_and_kept(rig: Rig) -> None:
-    agent = rig.agent("refused", "--slots", "8").start()
+    agent = rig.agent("refused", "--slots", "8")
     over = Fault("say", status=409, document={"reason": "superseded"})
     too_large, not_through = Fault("say", status=413), Fault("say-page", status=413)
     rules = {
@@ -60,6 +61,7 @@ def what_is_refused_for_good_is_told_and_kept(rig: Rig) -> None:
         agent.fire(seconds=0.5): Rule(over, ("result",), times=1),
     }
     agent.lane.add(*(Rule(rule.fault, rule.kinds, event, rule.times) for event, rule in rules.items()))
+    agent.start()
 
     by_hub, by_proxy, stopped, unheard = (agent.final(event) for event in rules)
 
