@@ -45,7 +45,6 @@ async def agent_credential(req: func.HttpRequest) -> func.HttpResponse:
     async with here.audit.trail.attempt(who, "POST /agent/credential", f"sinks/{sink.name}") as attempt:
         rotated = answer(await here.people.rotation.rotate(sink, bearer_of(req), call.nonce))
         attempt.status = 200
-    rotated.headers["Cache-Control"] = "no-store"
     return rotated
 
 
@@ -78,9 +77,7 @@ async def agent_secrets(req: func.HttpRequest) -> func.HttpResponse:
     """The values of the secrets that the attempt needs, to the sink that holds it."""
     here, sink = await calling_sink(req)
     call = await read(req, Need, SMALL_CALL_BYTES)
-    released = answer(await here.agents.secrets(sink.name, event_id(req), call, caller_address(here, req)))
-    released.headers["Cache-Control"] = "no-store"
-    return released
+    return answer(await here.agents.secrets(sink.name, event_id(req), call, caller_address(here, req)))
 
 
 @agents.route("agent/events/{id}/renew", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -120,7 +120,6 @@ def services_of(here: Hub) -> Services:
 
 def _response(answer: Answer) -> func.HttpResponse:
     headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
-    headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
     response = func.HttpResponse(answer.body or None, status_code=answer.status, headers=headers)
     for cookie in answer.cookies:
         response.headers.add("set-cookie", cookie)

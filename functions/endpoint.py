@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import azure.functions as func
 from pydantic import BaseModel
 
+from functions.security_headers import secure
 from hub.errors import LengthRequired, NexomaticError, NotAllowed, NotAuthenticated
 from hub.model.sink import Sink
 from hub.problems import CONTENT_TYPE, problem_of
-from hub.process import hub
+from hub.process import hub, served_by_https
 from hub.rules import field_errors
 from hub.rules.callers import address_of
 from hub.wiring import Hub
@@ -30,17 +31,19 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def endpoint(handler: Handler) -> Handler:
-    """Answer errors as problem documents, so that none leaves as the host's empty 500."""
+    """Answer errors as problem documents, so that none leaves as the host's empty 500; and safe in a browser."""
 
     @wraps(handler)
     async def shell(req: func.HttpRequest) -> func.HttpResponse:
         try:
-            return await handler(req)
+            answered = await handler(req)
         except NexomaticError as error:
-            return refusal(error)
+            answered = refusal(error)
         except Exception as error:
             log.exception("%s failed", handler.__name__)
-            return refusal(error)
+            answered = refusal(error)
+        secure(answered.headers, https=served_by_https())
+        return answered
 
     return shell
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import azure.functions as func
 
+from functions.endpoint import endpoint
+
 pages = func.Blueprint()
 
 _PAGE: Final = """<!doctype html>
@@ -17,14 +19,11 @@ _PAGE: Final = """<!doctype html>
 programs at /api/openapi.json.</p>
 </html>
 """
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
+_HEADERS: Final = {"Cache-Control": "no-cache"}
 
 
 @pages.route("/", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
 async def home(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name is part of the contract
     """Where to go from here."""
     return func.HttpResponse(_PAGE, mimetype="text/html", headers=_HEADERS)

@@ -29,6 +29,7 @@ from hub.wiring import Hub, Options, build
 
 RANDOM_BITS = 256
 DATABASE = "nexomatic.db"
+PUBLIC_URL = "NEXOMATIC_PUBLIC_URL"
 UNNAMED_HUB = "urn:nexomatic:hub"
 """What a hub without a public address calls itself in what it announces."""
 
@@ -50,6 +51,11 @@ async def hub() -> Hub:
         opening = _hubs[loop] = loop.create_task(_open(), name="open the hub")
     # Shielded: a request that is given up must not end the opening for the others that wait for it.
     return await asyncio.shield(opening)
+
+
+def served_by_https() -> bool:
+    """Whether the public address, as the settings say it, is one of https. Known before, and without, an open hub."""
+    return os.environ.get(PUBLIC_URL, "").strip().casefold().startswith("https://")
 
 
 async def _open() -> Hub:
