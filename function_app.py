@@ -8,7 +8,9 @@ from functions.eventgrid import event_grid
 from functions.page import pages
 from functions.tick import ticks
 from functions.webhook import webhooks
+from hub import telemetry
 
+telemetry.install()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for blueprint in (agents, api_functions, event_grid, pages, ticks, webhooks):
     app.register_functions(blueprint)

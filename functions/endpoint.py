@@ -48,6 +48,25 @@ def endpoint(handler: Handler) -> Handler:
     return shell
 
 
+def trigger(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Around what runs without a caller: the host writes down what it raises, and tells Event Grid its words.
+
+    So only words of ours leave it, and nothing of what caused the error.
+    """
+
+    @wraps(handler)
+    async def shell(**bound: Any) -> None:
+        try:
+            await handler(**bound)
+        except NexomaticError as error:
+            raise NexomaticError(str(error)) from None
+        except Exception:
+            log.exception("%s failed", handler.__name__)
+            raise NexomaticError("a bug: the hub's log says more") from None
+
+    return shell
+
+
 def refusal(error: BaseException) -> func.HttpResponse:
     """The problem document of an error."""
     problem = problem_of(error)

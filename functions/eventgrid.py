@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions.endpoint import trigger
 from hub.process import hub
 
 event_grid = func.Blueprint()
 
 
 @event_grid.event_grid_trigger("event")
+@trigger
 async def eventgrid(event: str) -> None:
     """Fire what the event fires. As text: the library's objects leave out what they do not know, and fail over times.
 

@@ -1,7 +1,8 @@
 """The headers that say to a browser what it must not do with an answer: on every answer, from one table.
 
-The hub's answers are documents, so nothing in them may be run, framed, sniffed, kept or read by another origin's page.
-An answer that is a page says in its own Content-Security-Policy what it may load; everything else here holds for it too.
+The hub's answers are documents, so nothing in them may be run, framed, sniffed, kept or read by the page of
+another origin. An answer that is a page says in its own Content-Security-Policy what it may load; everything else here
+holds for it too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ NOTHING: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; f
 ALWAYS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",  # for browsers that do not know frame-ancestors
-    "referrer-policy": "same-origin",  # an address may hold a key or a token; `no-referrer` would make a form say Origin: null
+    # An address may hold a key or a token; `no-referrer` would make a form of the hub's page say `Origin: null`.
+    "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",

@@ -134,7 +134,6 @@ def vault_of(settings: Settings, clock: Clock) -> Mapping[Keeper, Values] | None
     from hub.secrets.keyvault import keepers
     from hub.secrets.vault import open_vault
 
-    logging.getLogger("azure").setLevel(logging.ERROR)  # the SDK says a line for each call
     vault = open_vault(settings.key_vault, settings.key_vault_client_id, clock)
     return keepers(vault, settings.key_vault_prefix, clock)
 
@@ -148,7 +147,6 @@ async def open_storage(settings: Settings, clock: Clock) -> Storage:
         return open_embedded(settings.home / DATABASE, clock)
     from hub.storage.azure import Endpoints, open_azure
 
-    logging.getLogger("azure").setLevel(logging.ERROR)  # the SDKs say a line for each call, and we count them ourselves
     address = settings.storage_address
     if isinstance(address, IdentityAddress):
         endpoints = Endpoints(address.table, address.queue, address.blob, address.client_id)

@@ -64,8 +64,8 @@ class EventGrid:
         snapshot = await self._configuration.current()
         try:
             event = await self._read(text)
-        except Invalid as error:  # nobody can be told of it but who reads the log
-            self._note_unheard(f"cannot be read: {error}")
+        except Invalid:  # nobody can be told of it but who reads the log, in which nothing of it may stand
+            self._note_unheard("is no JSON object")
             return
         sources = [each for each in snapshot.sources.values() if isinstance(each, EventGridSource)]
         hearing = [each for each in sources if each.enabled and hears(each, event)]
