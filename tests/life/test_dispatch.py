@@ -247,12 +247,16 @@ def test_a_queue_that_cannot_be_read_is_tried_again(
     async def body(rig: LifeRig) -> None:
         receive = rig.hub.storage.queues.receive
 
+        tried: list[float] = []
+
         async def broken(*_: object, **__: object) -> None:
+            tried.append(rig.clock.monotonic())
             raise Unavailable("away")
 
         monkeypatch.setattr(rig.hub.storage.queues, "receive", broken)
         waiting = polling(rig, "sink-1")
         await asyncio.sleep(20)
+        assert len(tried) <= 11, "storage that does not answer is not asked more often for it"
         monkeypatch.setattr(rig.hub.storage.queues, "receive", receive)
         await rig.fire("A")
         assert len((await waiting).tasks) == 1

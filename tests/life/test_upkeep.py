@@ -153,6 +153,17 @@ async def test_settled_hours_before_an_event_that_waits_for_long_are_looked_thro
     assert mark.hour < settled_hour(rig.hub.context.now())
 
 
+async def test_an_hour_that_may_still_get_events_is_not_called_settled(rig: LifeRig, clock: ManualClock) -> None:
+    """An event that is created in its own hour does not say so to upkeep."""
+    await rig.event_type("A", queue_timeout_seconds=60)
+    await _run(rig, 1)
+    await rig.hub.upkeep._reconciler.step()
+    late = await _fire(rig, 1)
+    clock.advance(61)
+    await rig.hub.upkeep._reconciler.step()
+    assert await _states(rig, late) == {State.ERROR: 1}
+
+
 async def test_an_hour_that_was_settled_is_not_any_more_once_an_old_id_comes(rig: LifeRig, clock: ManualClock) -> None:
     await rig.event_type("A", queue_timeout_seconds=60)
     (first,) = await _run(rig, 1)
