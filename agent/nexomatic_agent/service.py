@@ -15,6 +15,7 @@ from nexomatic_agent.identity import Identity, NotEnrolled, load_identity
 from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.lock import StateLock
 from nexomatic_agent.signals import Signals
+from nexomatic_agent.unsealing import has_key
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ def _identity(settings: Settings) -> Identity:
         if settings.token is None:
             raise
         return enrol(settings, random.random)
+    if settings.seal_secrets and not has_key(settings.state):
+        log.warning("seal_secrets has no effect: this agent was enrolled without a key; enrol it again")
     if settings.hub is not None and settings.hub != identity.hub:
         raise BadSettings([f"hub is {settings.hub}, but this agent is enrolled with {identity.hub}: enrol it again"])
     return identity

@@ -44,6 +44,11 @@ def public_key(folder: Path) -> Optional[str]:
     return base64.b64encode(public).decode()
 
 
+def has_key(folder: Path) -> bool:
+    """Whether this agent was ever given a key."""
+    return (folder / _FILE).exists()
+
+
 class Unsealer:
     """Opens releases to this sink."""
 

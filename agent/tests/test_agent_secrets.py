@@ -183,6 +183,8 @@ def test_an_agent_that_is_told_to_enrols_with_a_key_and_another_does_not(
             assert one.wait() == 0
             kept = (one.state / "sealing.json").exists()
         assert kept is (name == "sealed")
+    with AgentProcess(hub.address, tmp_path / "plain", modules, "--seal-secrets", "true") as late:
+        wait_until(lambda: "enrolled without a key; enrol it again" in late.log(), "the warning")
     plain, sealed = (call.said for call in hub.of("enroll"))
     assert "seal_to" not in plain
     assert len(sealed["seal_to"]) == 44

@@ -61,9 +61,11 @@ class VaultValues:
         there = _there(self._prefix, name)
         if value is None:
             raise Invalid("a secret that the hub puts has a value")
-        if new:
-            await self._check_free(there)
-        return await self._vault.write(there, value)
+        left_over = await self._left_over(there) if new else None
+        version = await self._vault.write(there, value)
+        if left_over is not None:
+            await self._vault.disable(there, left_over)
+        return version
 
     async def read(self, name: str, version: str) -> Secret:
         """As the port says. One call in five minutes."""
@@ -86,19 +88,20 @@ class VaultValues:
             self._memory.forget(f"{name.casefold()}/{version}")
         await self._vault.delete(_there(self._prefix, name))
 
-    async def _check_free(self, there: str) -> None:
-        """Raises `Rejected` if somebody else has this name. What a put of ours left behind is free."""
+    async def _left_over(self, there: str) -> str | None:
+        """The version that a put or a delete of ours left behind, cut off. Raises `Rejected` for somebody else's."""
         try:
             found = await self._vault.read(there)
         except Unreadable:
             raise Rejected(f"the key vault has a secret {there} already, which is disabled: delete it there") from None
         except Missing:
-            return
+            return None
         if not found.ours:
             raise Rejected(
                 f"the key vault has a secret {there} already, which the hub has not put: to read it as it is, "
                 "put null as the value; to replace it, delete it there"
             )
+        return found.version
 
 
 class ForeignValues:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from azure.core.credentials import AccessTokenInfo
+from azure.core.exceptions import ClientAuthenticationError
 
 from hub.configure import copy
 from hub.configure.matching import Match
@@ -94,6 +96,16 @@ class TestSignIn:
         async with vault_server() as server, vault_of(server, credential=Bearer("another")) as vault:
             with pytest.raises(VaultUnavailable, match=r"does not let the hub do that \(Unauthorized\)"):
                 await vault.read("tests-a")
+
+    async def test_a_machine_without_a_managed_identity_is_an_outage_with_words(self) -> None:
+        class Nobody(Bearer):
+            async def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+                raise ClientAuthenticationError("no managed identity here")
+
+        async with vault_server() as server, vault_of(server, credential=Nobody()) as vault:
+            with pytest.raises(VaultUnavailable, match="did not let the hub in, or is not one: ClientAuth"):
+                await vault.write("tests-a", VALUE)
+        assert server.secrets == {}
 
     async def test_a_vault_whose_certificate_nobody_vouches_for_is_told_nothing(self) -> None:
         async with vault_server() as server, vault_of(server, trusted=False) as vault:
@@ -291,9 +303,11 @@ class TestNames:
         assert len(rig.server.calls) == called
 
     async def test_what_a_put_of_the_hub_left_behind_is_no_hindrance(self, rig: Rig) -> None:
-        await rig.vault.write("tests-a", "of a process that died")
+        left = await rig.vault.write("tests-a", "of a process that died")
         await rig.put()
         assert await rig.get() == VALUE
+        with pytest.raises(Unreadable):
+            await rig.vault.read("tests-a", left)
 
     async def test_a_name_that_is_too_long_with_the_prefix_is_refused(self, rig: Rig) -> None:
         await rig.put(name="x" * (127 - len(PREFIX)))

@@ -65,6 +65,20 @@ async def test_while_the_vault_is_away_the_attempt_waits_and_then_is_given_its_s
     assert (await release(rig.shell, event_id, task["token"], credential)).json["secrets"][0]["value"] == VALUE
 
 
+async def test_a_task_that_its_sink_gives_back_meanwhile_fails_nothing_and_is_given_its_secret_later(rig: Rig) -> None:
+    event_id, task, credential = await waiting(rig.shell)
+    rig.server.outage = "drop"
+    for _ in range(3):  # more often than the event may be tried, or lost
+        (await release(rig.shell, event_id, task["token"], credential)).problem(503)
+        back = {"token": task["token"], "state": "RETURNED", "started": False, "message": "no secrets"}
+        await rig.shell.ok("POST", f"/agent/events/{event_id}/result", back, token=credential)
+        event = await rig.shell.ok("GET", f"/api/events/{event_id}")
+        assert (event["state"], event["attempts"][-1]["outcome"]) == ("QUEUED", "NOT_STARTED")
+        task = await rig.shell.claim(credential)
+    rig.server.outage = None
+    assert (await release(rig.shell, event_id, task["token"], credential)).json["secrets"][0]["value"] == VALUE
+
+
 async def test_a_vault_that_asks_for_fewer_calls_is_not_called_and_everybody_is_told_for_how_long(rig: Rig) -> None:
     event_id, task, credential = await waiting(rig.shell)
     rig.server.throttle, rig.server.retry_after = 1, "17"
