@@ -290,6 +290,16 @@ def test_remains_are_found_by_number_and_birth() -> None:
         assert process.wait() == -signal.SIGKILL
 
 
+def test_remains_are_found_by_descent(tmp_path: Path) -> None:
+    """Without the mark, and in a session of its own."""
+    script = "env -i setsid sh -c 'echo $$ > child; exec sleep 1000' & wait"
+    process = subprocess.Popen(["sh", "-c", script], cwd=tmp_path, start_new_session=True)
+    child = read_pid(tmp_path / "child")
+    kill_remains("no-such-mark", described(process.pid))
+    assert process.wait() == -signal.SIGKILL
+    wait_until(lambda: not is_alive(child), "the child's end")
+
+
 @pytest.mark.parametrize("wrong", [{"born": 1}, {"boot": "another boot"}])
 def test_a_number_that_is_another_processs_now_is_not_killed(wrong: dict[str, Any]) -> None:
     with a_process() as process:
