@@ -157,7 +157,11 @@ class Book:
             if task.payload != json.loads(payload_of(post)):
                 self._complain(task.event_id, f"the payload arrived as {str(task.payload)[:200]}")
             return
-        if task.event_type == FAILED:
+        schedule = next((each for each in self._scenario.schedules if each.name == task.source), None)
+        if schedule is not None:
+            if task.payload != schedule.payload:
+                self._complain(task.event_id, f"a schedule's payload arrived as {str(task.payload)[:200]}")
+        elif task.event_type == FAILED:
             self._check_alert(task, task.payload)
         else:
             self._check_follow_on(task, task.payload)

@@ -14,6 +14,7 @@ REDELIVER, RENEW, CONTEXT = "hub/life/redeliver.py", "hub/life/renew.py", "hub/l
 LIFECYCLE, HINTS, SLOTS = "hub/rules/lifecycle.py", "hub/rules/hints.py", "hub/limits/slots.py"
 RELEASE = "hub/life/release.py"
 ALERTS, ALERT_RULES = "hub/life/alerts.py", "hub/rules/alerts.py"
+SCHEDULES = "hub/sources/schedules.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
 STARTS, RERUN, LANES = "hub/limits/start_rate.py", "hub/life/rerun.py", "hub/dispatch/lanes.py"
 EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
@@ -454,5 +455,25 @@ MUTANTS: tuple[Mutant, ...] = (
         "40e",
         "a failure names its alert and does not owe it",
         (LIFECYCLE, "        if alert.owed:\n", "        if False:\n"),
+    ),
+    _mutant(
+        "41a",
+        "how far a schedule has come is noted before its events are made",
+        (
+            SCHEDULES,
+            "            try:\n                await together(*self._events",
+            "            try:\n                reached[due.name] = Progress(due.definition, tick)\n"
+            "                await together(*self._events",
+        ),
+    ),
+    _mutant(
+        "41b",
+        "a tick's event has an id that does not follow from the tick",
+        (SCHEDULES, "id=event_id(due.source.name, Progress(due.definition, tick), event_type.name)", "id=None"),
+    ),
+    _mutant(
+        "41c",
+        "what is in hand is handed out before its time",
+        (REDELIVER, "check_due(self._life, event)", "event.schedule or check_due(self._life, event)"),
     ),
 )

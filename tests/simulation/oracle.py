@@ -19,6 +19,7 @@ from tests.simulation.faults import Hit
 from tests.simulation.record import FINAL, Record, Write
 from tests.simulation.row_rules import Clocks, Columns, ended, holds_lease, judge, number, state, text
 from tests.simulation.scenario import Scenario
+from tests.simulation.schedule_rules import ScheduleRules
 
 REPORTED = frozenset({"SUCCESS", "WARNING", "ERROR", "RETURNED", "NOT_STARTED"})
 """Outcomes that an agent's report may have. The last is also given by the hub, to claims that were never confirmed."""
@@ -69,12 +70,18 @@ class Oracle:
         self.violations: list[Violation] = []
         self.record = Record(self._wrote)
         self._alerts = AlertRules(scenario, self.record)
+        self._schedules = ScheduleRules(scenario, self.record)
         self.book = Book(scenario, self.complain_now, news, self._rerun_of)
         self._made: Counter[str] = Counter()
         self._ended_at: dict[str, float] = {}
         self._claimed_at: defaultdict[str, list[float]] = defaultdict(list)
         """By event type: when its attempts began."""
         self._now = 0.0
+
+    @property
+    def awaits_ticks(self) -> bool:
+        """Whether a schedule has not made all its events yet."""
+        return self._schedules.awaited
 
     def _rerun_of(self, event_id: str) -> str:
         return text(self.record.rows.get(event_id, {}), "rerun_of")
@@ -174,6 +181,8 @@ class Oracle:
         for event_id, wrong in secret_rules.judge(self.book.gifts, self.record, self._scenario):
             self._complain(end.at, event_id, wrong)
         for event_id, wrong in self._alerts.left_over():
+            self._complain(end.at, event_id, wrong)
+        for event_id, wrong in self._schedules.left_over():
             self._complain(end.at, event_id, wrong)
         for surprise in end.surprises:
             self._complain(end.at, "-", surprise)

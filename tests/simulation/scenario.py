@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from hub.model.configuration import Action, EventType, RetryPolicy, Runtime, SinkType
+from hub.model.configuration import Action, EventType, RetryPolicy, Runtime, ScheduleSource, SinkType
 from tests.simulation.faults import Outage
 
 POOL = "SIM:POOL"
@@ -117,7 +117,7 @@ class Scenario:
     name: str
     seed: int
     kinds: tuple[Kind, ...]
-    posts: tuple[Post, ...]
+    posts: tuple[Post, ...] = ()
     pools: tuple[Pool, ...] = (Pool("sink-a"),)
     hubs: tuple[float, ...] = (0.0,)
     """Each hub's clock: seconds ahead of storage's."""
@@ -136,6 +136,8 @@ class Scenario:
     """No agent dies or stands still: none may lose what it holds."""
     most_messages: int = 7
     """For one event."""
+    schedules: tuple[ScheduleSource, ...] = ()
+    """Put when the run begins. None of their ticks may be lost, so all that is missed is to be caught up."""
     terms: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the hub's usual `Terms`."""
 

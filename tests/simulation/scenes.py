@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from hub.model.configuration import OnLost, RetryPolicy
+from hub.model.configuration import OnLost, Overlap, RetryPolicy, ScheduleSource
 from tests.simulation.faults import Layer, Outage
 from tests.simulation.scenario import DAY, FAILED, HOUR, Pool, Post, Scenario, WorkKind, kind
 
@@ -23,6 +24,30 @@ def chain(seed: int) -> Scenario:
     """A parent and its follow-on."""
     kinds = (kind("PARENT", edges={"on_success": "CHILD"}), kind("CHILD"))
     return Scenario("chain", seed, kinds, (Post(0, "PARENT", 1.0),), TWO, hubs=(0.5, -0.5), horizon=SHORT)
+
+
+def tick(seed: int) -> Scenario:
+    """One tick of a schedule, which is made at the first run of the timer before it, or at the next."""
+    source = _schedule(cron="2 6 * * *", event_types=["TICK"])
+    return Scenario("tick", seed, (kind("TICK"),), (), TWO, schedules=(source,), horizon=SHORT)
+
+
+def scheduled(seed: int) -> Scenario:
+    """Two ticks of a schedule that fires two event types."""
+    kinds = (kind("TICK"), kind("TOCK"))
+    return Scenario("scheduled", seed, kinds, (), TWO, (0.5, -0.5), schedules=(_schedule(),), horizon=SHORT)
+
+
+def scheduled_in_line(seed: int) -> Scenario:
+    """Three ticks, each of which waits until the one before has ended, while a hub dies now and then."""
+    kinds = (kind("TICK", WorkKind(seconds=(80, 90))), kind("TOCK"))
+    schedules = (_schedule(cron="2-4 6 * * *", overlap=Overlap.QUEUE),)
+    return Scenario("scheduled in line", seed, kinds, (), TWO, schedules=schedules, horizon=SHORT, most_wait=300)
+
+
+def _schedule(**fields: Any) -> ScheduleSource:
+    document = {"name": "s", "kind": "SCHEDULE", "event_types": ["TICK", "TOCK"], "cron": "2,3 6 * * *"}
+    return ScheduleSource.model_validate({**document, "payload": {"n": 1}, "catch_up": "all", **fields})
 
 
 def lonely_chain(seed: int) -> Scenario:
@@ -313,6 +338,7 @@ def alerted_late(seed: int) -> Scenario:
 Scene = Callable[[int], Scenario]
 SYSTEMATIC: tuple[Scene, ...] = (
     one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long, secret, alerted,
+    tick,
 )  # fmt: skip
 """Scenes in which every fault is injected at every step in turn."""
 PARTICULAR: tuple[Scene, ...] = (
@@ -320,7 +346,7 @@ PARTICULAR: tuple[Scene, ...] = (
     too_late_and_among_settled, stubborn, outage, shared_out, forgotten, forgotten_by_halves, wrong_clock,
     away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall, secret_stall_alone,
     rated, rated_and_slotted, three_at_once, rerun, flood,
-    alerted_alone, alerted_late,
+    alerted_alone, alerted_late, scheduled, scheduled_in_line,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

@@ -84,4 +84,7 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "40c": (Struck("alerted_late"),),
     "40d": (Struck("alerted_late"),),
     "40e": (Struck("alerted_alone"),),
+    "41a": (Swept("tick", "table.insert events", (FAIL,)),),
+    "41b": (Swept("tick", "table.insert events", (LOST,)),),
+    "41c": (Struck("tick"),),
 }

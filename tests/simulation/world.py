@@ -34,6 +34,7 @@ from tests.simulation.oracle import End, Oracle, Violation
 from tests.simulation.people import People
 from tests.simulation.record import RecordedStorage
 from tests.simulation.scenario import Scenario
+from tests.simulation.schedule_rules import standing_of
 from tests.simulation.sim_surroundings import Surroundings
 from tests.simulation.trace import Trace
 from tests.simulation.virtual_loop import EPOCH, VirtualClock, VirtualLoop, seconds_at
@@ -116,6 +117,9 @@ class _World:
             entries.append(Entry(RowKind.ACTION, kind.action.name, kind.action))
             entries.append(Entry(RowKind.EVENT_TYPE, kind.name, kind.event_type))
         entries += [Entry(RowKind.SINK, name, sink) for name, sink in self._sinks(at).items()]
+        entries += [
+            Entry(RowKind.SOURCE, each.name, each, standing=standing_of(each)) for each in self._scenario.schedules
+        ]
         rows = ConfigurationRows(self._engine.tables)
         await rows.write(await rows.load({}), Edit(put=entries), "1")
         admin = self._build(self._engine, VirtualClock(self._loop), self._scenario.rng("admin"))
@@ -208,7 +212,7 @@ class _World:
         self._check_alive()
 
     def _settled(self) -> bool:
-        if self._oracle.record.open or any(agent.busy for agent in self._agents):
+        if self._oracle.record.open or self._oracle.awaits_ticks or any(agent.busy for agent in self._agents):
             return False
         return not self._asked
 
