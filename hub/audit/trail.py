@@ -23,6 +23,8 @@ from hub.storage.audit_rows import AuditRows
 log = logging.getLogger(__name__)
 
 _UNPROVEN = (401, 403)
+_FAILED = 500
+"""From this status on it was not the caller's fault."""
 
 
 class Trail:
@@ -44,8 +46,8 @@ class Trail:
         self._refusals = Refusals(chain.append, clock, randomness)
 
     @asynccontextmanager
-    async def attempt(self, who: Who, action: str, resource: str) -> AsyncIterator[Attempt]:
-        """Around what is done: however it ends, there is an entry of it.
+    async def attempt(self, who: Who, action: str, resource: str, *, refusals: bool = True) -> AsyncIterator[Attempt]:
+        """Around what is done: however it ends, there is an entry of it; without `refusals` unless it is refused.
 
         What is done inside calls `intend` (its own, or `hub.audit.attempt.intend`) before it changes anything. Costs
         two operations when it ends, and one for what was intended. That the entry cannot be written when all is over
@@ -56,7 +58,8 @@ class Trail:
         try:
             yield attempt
         except Exception as error:
-            await self._failed(attempt, error)
+            if refusals or self._status_of(error) >= _FAILED:
+                await self._failed(attempt, error)
             raise
         finally:
             current.reset(token)
@@ -98,7 +101,7 @@ class Trail:
 
     async def _failed(self, attempt: Attempt, error: Exception) -> None:
         status = self._status_of(error)
-        result = Result.FAILED if status >= 500 else Result.REFUSED
+        result = Result.FAILED if status >= _FAILED else Result.REFUSED
         # An error that the hub has no words for may quote anything.
         reason = str(error) if isinstance(error, NexomaticError) else None
         await self._ended(attempt, result, status, reason)

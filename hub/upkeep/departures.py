@@ -46,7 +46,8 @@ class Departures:
 
     async def _remove(self, sink: Sink) -> bool:
         try:
-            async with self._trail.attempt(Who("hub"), "departure", f"sinks/{sink.name}"):
+            # One that has to stay is tried again each minute, which is nobody's attempt.
+            async with self._trail.attempt(Who("hub"), "departure", f"sinks/{sink.name}", refusals=False):
                 await self._sinks.delete(sink.name)
         except NotFound:
             return False

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.audit.wanted import Wanted
 from hub.errors import NotFound
 from hub.people.enrolment import WantedEnrolment
 from hub.storage.counting import counting
@@ -88,8 +89,11 @@ async def test_one_that_an_event_type_is_pinned_to_stays_and_keeps_nobody_from_g
         await enrol(rig, name, ephemeral=True)
     await rig.event_type("PINNED", sink="pinned")
     clock.advance(3600)
-    await rig.hub.upkeep.tick()
+    for _ in range(3):
+        await rig.hub.upkeep.tick()
     assert await there(rig) == ["pinned"]
+    told = (await rig.hub.audit.people.page(Wanted(actor="hub"), after=None, limit=10)).items
+    assert [(each.entry.resource, each.entry.result) for each in told] == [("sinks/pod", "DONE")]
 
 
 @pytest.mark.parametrize(("ephemeral", "cost"), [(False, {}), (True, {"table.get": 1})])
