@@ -16,15 +16,16 @@ import pytest
 from hub.audit.attempt import Who
 from hub.audit.unfinished import GIVEN_UP_AFTER
 from hub.configure.matching import Match
-from hub.errors import NexomaticError
+from hub.errors import Changed, NexomaticError, Rejected
 from hub.evaluation import InlineEvaluator
-from hub.model.audit import AuditEntry, Result
+from hub.model.audit import AuditEntry, Change, Result
 from hub.model.configuration import Kind
 from hub.rules import audit_chain
 from hub.rules.audit_chain import START
 from hub.signing import RootKey
 from hub.storage.audit_rows import AuditRows
 from hub.storage.embedded import open_embedded
+from hub.storage.keys import AUDIT
 from hub.storage.ports import Storage
 from hub.wiring import Hub, Options, build
 from tests.contract.rig import ManualClock
@@ -204,6 +205,38 @@ async def test_a_full_partition_is_followed_by_the_next_whatever_goes_wrong(monk
         assert set(said) <= set(actors), (wrong, number)
         assert actors[-1] == "users/last"
         await storage.close()
+
+
+async def test_a_head_that_was_written_since_it_was_read_is_not_written_over() -> None:
+    """Also where the place of the entry is free: somebody may have taken out what lay there."""
+    clock = ManualClock()
+    storage = open_embedded(None, clock)
+    hub = hub_over(storage, clock)
+    await hub.audit.trail.record(ANN, "POST /x", "x")
+    rows = AuditRows(storage.tables)
+    head = await rows.head()
+    entry = audit_chain.decode((await rows.page(0))[0].body).model_copy(update={"seq": 2})
+    await hub.audit.trail.record(ANN, "POST /x", "y")
+    (newest, *_) = await storage.tables.query(AUDIT, "people-00000000", before="head")
+    await storage.tables.delete(AUDIT, "people-00000000", newest.key, newest.etag)
+    with pytest.raises(Changed):
+        await rows.add(audit_chain.link(entry, head.point), head)
+
+
+async def test_what_was_intended_and_then_refused_is_not_told_as_a_change() -> None:
+    clock = ManualClock()
+    storage = open_embedded(None, clock)
+    hub = hub_over(storage, clock)
+
+    async def too_late() -> None:
+        async with hub.audit.trail.attempt(ANN, "POST /x", "x") as attempt:
+            await attempt.intend([Change(resource="x", after={"state": "ERROR"})])
+            raise Rejected("too late")
+
+    with pytest.raises(Rejected):
+        await too_late()
+    (entry,) = await chain_of(storage)
+    assert (entry.result, entry.reason, entry.changes) == (Result.REFUSED, "too late", ())
 
 
 async def test_an_attempt_that_is_still_under_way_is_let_be() -> None:

@@ -57,6 +57,7 @@ async def everything(storage: Storage, clock: ManualClock, wanted: WantedRelease
         page = await ReleaseList(ReleaseRows(storage.tables), clock).page(wanted, after=after, limit=limit)
         assert len(page.items) <= limit
         entries += [each.entry for each in page.items]
+        assert page.reached is None or page.reached != after
         after = page.reached
         if after is None:
             return entries
