@@ -56,6 +56,9 @@ class _Demote(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        if record.exc_info and record.exc_info[1] is not None:  # its words quote the request, whatever is in it
+            record.msg, record.args = f"{record.getMessage()}: {type(record.exc_info[1]).__qualname__}", ()
+            record.exc_info = None
         return True
 
 

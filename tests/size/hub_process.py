@@ -35,6 +35,8 @@ class HubProcess:
     home: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     """Settings beside the home, or in place of the embedded engine."""
+    program: str = "tests.size.counted_host"
+    """The module that serves; it is told the file of counts, and then what the host is told."""
     first: str = "/api/health"
     """The address of the first request; to a webhook it is a POST."""
     port: int = field(default_factory=free_port)
@@ -51,7 +53,7 @@ class HubProcess:
         arguments.append("--no-keys")  # so that a test may run the timer
         with (self.home / "hub.log").open("ab") as log:
             self._process = subprocess.Popen(
-                leash([sys.executable, "-m", "tests.size.counted_host", str(self._counts), *arguments]),
+                leash([sys.executable, "-m", self.program, str(self._counts), *arguments]),
                 cwd=ROOT,
                 env={**os.environ, **self._settings()},
                 stdin=subprocess.DEVNULL,

@@ -27,7 +27,10 @@ def written() -> Iterator[io.StringIO]:
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
+    level = root.level
+    root.setLevel(logging.DEBUG)
     yield stream
+    root.setLevel(level)
     root.removeHandler(handler)
     logging.setLogRecordFactory(before)
 
