@@ -43,14 +43,11 @@ def _never_waited_for(said: str) -> None:
 
 def main() -> int:
     """Serve."""
-    from hub.api.adapter import Request as ApiRequest
     from hub.people.identity import Identity
     from hub.people.local_sign_in import LocalSignIn
     from hub.sources.eventgrid import EventGrid
     from hub.sources.webhook import Webhooks
 
-    # So that it stands in what is raised: the hub's own models do not show it.
-    ApiRequest.__repr__ = lambda self: f"{self.url} {dict(self.headers)} {self.body!r}"  # type: ignore[method-assign]
     for owner, name in ((Webhooks, "receive"), (Identity, "of"), (LocalSignIn, "sign_in"), (EventGrid, "receive")):
         _plant(owner, name)
     return counted_host.main()
