@@ -25,8 +25,9 @@ FARTHEST: Final = timedelta(days=5 * 366)
 """So far ahead a next fire is sought."""
 LOOK_AHEAD: Final = timedelta(seconds=120)
 """Ticks are made so long before their time: one run of the timer may fail, and the next is early enough."""
-ON_TIME: Final = timedelta(seconds=60)
-"""A tick that is made at most so late is not a missed one."""
+ON_TIME: Final = timedelta(seconds=90)
+"""A tick that is made at most so late is not a missed one: of a schedule that was put a moment before its tick, the
+run of the timer that came first may have failed."""
 MOST_AT_ONCE: Final = 1000
 """Ticks of one schedule that one run of the timer makes; the next goes on there."""
 _WIDEST_SHIFT: Final = timedelta(hours=27)
@@ -73,7 +74,10 @@ class Timetable:
 
 def timetable(source: ScheduleSource) -> Timetable:
     """The timetable of a schedule. Raises `Invalid` when cron or zone are not what they must be."""
-    return _timetable(source.cron, source.timezone, source.at, jitter(source))
+    at = source.at
+    if at is not None:
+        at = at.replace(microsecond=at.microsecond // 1000 * 1000)  # storage keeps milliseconds
+    return _timetable(source.cron, source.timezone, at, jitter(source))
 
 
 @lru_cache(maxsize=4096)
