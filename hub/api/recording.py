@@ -14,6 +14,8 @@ from hub.people.roles import ROUTES, Access
 from hub.rules.callers import FrontEnd, address_of
 
 READS: Final = frozenset({"GET", "HEAD"})
+PLANS: Final = "POST /api/configuration/plan"
+"""A read by what it does: its question is too long for an address."""
 SIGNS_IN: Final = f"GET {CALLBACK}"
 """A read by its method, because a provider sends a browser there; and somebody signs in by it."""
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -27,7 +29,7 @@ def who(caller: Caller, front_end: FrontEnd | None, headers: Mapping[str, str]) 
 
 def is_attempt(route: str) -> bool:
     """Whether every call of it is recorded, however it ends."""
-    return route.partition(" ")[0] not in READS or route == SIGNS_IN
+    return (route.partition(" ")[0] not in READS and route != PLANS) or route == SIGNS_IN
 
 
 def resource_of(template: str, parameters: Mapping[str, Any]) -> str:

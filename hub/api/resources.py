@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
@@ -16,6 +16,7 @@ from hub.api.cursors import Cursor, Limit
 from hub.api.saved_views import (
     Applied,
     MissingSecret,
+    Planned,
     SavedAction,
     SavedEventType,
     SavedSinkType,
@@ -38,6 +39,8 @@ from hub.api.views import (
 )
 from hub.configure.documents import list_name
 from hub.configure.matching import Match, etag
+from hub.configure.references import missing_secrets
+from hub.configure.resources import Saved
 from hub.configure.warnings import Named, sinks_asked_about, warnings
 from hub.errors import FieldError, Invalid
 from hub.model.configuration import (
@@ -49,9 +52,10 @@ from hub.model.configuration import (
     WebhookSource,
 )
 from hub.model.people import Role
+from hub.model.snapshot import Snapshot
 from hub.people.identity import Caller, Person
 from hub.storage.codec import text_of_time
-from hub.storage.configuration import Entry, RowKind
+from hub.storage.configuration import Configuration, Entry, RowKind
 
 router = APIRouter(route_class=GuardedRoute, tags=["configuration"])
 
@@ -81,9 +85,8 @@ def shown(entry: Entry, desk: Services, caller: Caller) -> dict[str, Any]:
     return document
 
 
-async def warned(named: Named, desk: Services) -> list[dict[str, Any]]:
-    """What there is to say of these documents, now that they are saved. Reads the sinks that they have to do with."""
-    snapshot = (await desk.configuration.newest()).snapshot
+async def warned(named: Named, desk: Services, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What there is to say of these documents, as they stand there. Reads the sinks that they have to do with."""
     presences = await desk.presence.newest(sinks_asked_about(named, snapshot))
     return [asdict(each) for each in warnings(named, snapshot, presences, desk.clock.now())]
 
@@ -172,7 +175,8 @@ def _one(entry: Entry, desk: Services, caller: Caller, status: int = 200) -> Res
 
 async def _kept(entry: Entry, desk: Services, caller: Caller, status: int = 200) -> Response:
     """A document that was saved, with what there is to say of it."""
-    said = await warned([(Kind(entry.kind), entry.name)], desk)
+    snapshot = (await desk.configuration.newest()).snapshot
+    said = await warned([(Kind(entry.kind), entry.name)], desk, snapshot)
     document = {**shown(entry, desk, caller), WARNINGS: said}
     return JSONResponse(document, status, headers={"ETag": etag(entry.revision)})
 
@@ -228,32 +232,59 @@ async def rotate_key(desk: Desk, request: Request, name: str, body: Rotate | Non
 
 
 @router.get("/api/configuration")
-async def export(desk: Desk, request: Request) -> ConfigurationView:
+async def export(desk: Desk, request: Request, response: Response) -> ConfigurationView:
     """All documents, as one that can be imported. Webhook addresses are left out."""
     newest, caller = await desk.configuration.newest(), caller_of(request)
+    response.headers["ETag"] = etag(newest.version)
     entries = {kind: await _readable(newest.of(RowKind(kind)), desk, caller) for kind in Kind}
+    return _view_of(entries)
+
+
+@router.put("/api/configuration")
+async def apply(desk: Desk, document: Document, secrets: Secrets = "first", if_match: IfMatch = None) -> Applied:
+    """Create or replace all of these together, or none: they may name each other. What is not named stays."""
+    match = Match.of_headers(if_match, None)
+    saved = await desk.resources.apply(_lists(document), match, secrets_later=secrets == "later")
+    return Applied(**await _told(saved, await desk.configuration.newest(), desk))
+
+
+@router.post("/api/configuration/plan")
+async def plan(desk: Desk, document: Document, secrets: Secrets = "first") -> Planned:
+    """What importing these would do, and nothing is done: the same checks, warnings and refusals."""
+    rehearsed = await desk.resources.rehearse(_lists(document), secrets_later=secrets == "later")
+    named = {each.entry.row_key for each in rehearsed.saved}
+    return Planned(
+        **await _told(rehearsed.saved, rehearsed.after, desk),
+        version=rehearsed.before.version,
+        before=_exported(rehearsed.before, lambda each: each.row_key in named),
+        after=_exported(rehearsed.after, lambda each: each.row_key in named),
+    )
+
+
+def _exported(configuration: Configuration, wanted: Callable[[Entry], bool]) -> ConfigurationView:
+    return _view_of({kind: [each for each in configuration.of(RowKind(kind)) if wanted(each)] for kind in Kind})
+
+
+def _view_of(entries: Mapping[Kind, Sequence[Entry]]) -> ConfigurationView:
     return ConfigurationView.model_validate(
         {list_name(kind): [each.model for each in found] for kind, found in entries.items()}
     )
 
 
-@router.put("/api/configuration")
-async def apply(desk: Desk, document: Document, secrets: Secrets = "first") -> Applied:
-    """Create or replace all of these together, or none: they may name each other. What is not named stays."""
-    saved = await desk.resources.apply(_lists(document), secrets_later=secrets == "later")
-    told: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
+async def _told(saved: Sequence[Saved], after: Configuration, desk: Services) -> dict[str, Any]:
+    """What an import did, or would do, that leads to that configuration."""
+    told: dict[str, Any] = {"created": [], "changed": [], "unchanged": []}
     for each in saved:
         told["created" if each.created else "unchanged" if each.entry.etag else "changed"].append(
             f"{each.entry.kind}/{each.entry.name}"
         )
-    missing = (await desk.resources.missing_secrets()).items()
-    return Applied(
-        **told,
-        missing_secrets=[MissingSecret(name=name, named_by=who) for name, who in missing],
-        warnings=[
-            Warned(**each) for each in await warned([(Kind(each.entry.kind), each.entry.name) for each in saved], desk)
-        ],
-    )
+    named = [(Kind(each.entry.kind), each.entry.name) for each in saved]
+    said = await warned(named, desk, after.snapshot)
+    missing = missing_secrets(after).items()
+    return told | {
+        "missing_secrets": [MissingSecret(name=name, named_by=who) for name, who in missing],
+        "warnings": [Warned(**each) for each in said],
+    }
 
 
 def _lists(document: JsonValue) -> dict[Kind, list[JsonValue]]:

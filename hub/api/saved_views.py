@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hub.api.views import View, WebhookSourceView
+from hub.api.views import ConfigurationView, View, WebhookSourceView
 from hub.configure.warnings import WarningCode
 from hub.model.configuration import Action, EventGridSource, EventType, ScheduleSource, SinkType
 
@@ -76,3 +76,12 @@ class Applied(View):
     missing_secrets: list[MissingSecret]
     """What has to be put before the documents that name it can run."""
     warnings: list[Warned]
+
+
+class Planned(Applied):
+    """What an import would do, and has not done; of its documents how they stand and how they would."""
+
+    version: str
+    """Of the configuration; to be sent in If-Match, in double quotes, by who then imports."""
+    before: ConfigurationView
+    after: ConfigurationView

@@ -130,7 +130,7 @@ class GuardedRoute(APIRoute):
     def _most_bytes(self, services: Services) -> int:
         if self.path == "/api/events":
             return services.life.terms.max_payload + ENVELOPE_BYTES
-        return MOST_CONFIGURATION_BYTES if self.path == "/api/configuration" else MOST_BODY_BYTES
+        return MOST_CONFIGURATION_BYTES if self.path.startswith("/api/configuration") else MOST_BODY_BYTES
 
 
 def _check_query(request: Request, known: set[str]) -> None:

@@ -45,6 +45,10 @@ class Match:
             raise MustMatch
 
 
+ANYTHING: Final = Match()
+"""Whatever is there."""
+
+
 def etag(revision: str) -> str:
     """The header's value."""
     return f'"{revision}"'

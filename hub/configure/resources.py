@@ -17,9 +17,9 @@ from hub.clock import Clock
 from hub.configure.checks import NEEDS_OFFSET
 from hub.configure.deciding import consistent, removal
 from hub.configure.documents import merge_patch, named, parse, parse_all
-from hub.configure.matching import Match
-from hub.configure.references import missing_secrets
+from hub.configure.matching import ANYTHING, Match
 from hub.configure.schedule_checks import check_payload
+from hub.configure.writing import check_size
 from hub.errors import FieldError, Invalid, NotFound, Rejected
 from hub.model.configuration import Kind, Pause, ScheduleSource, SourceKind
 from hub.rules.standing import standing_after
@@ -36,6 +36,15 @@ class Saved:
 
     entry: Entry
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What an import would do to the configuration as it stands."""
+
+    saved: Sequence[Saved]
+    before: Configuration
+    after: Configuration
 
 
 class Resources:
@@ -94,25 +103,49 @@ class Resources:
 
         return await self._save(kind, name, wanted, match, patching=True)
 
-    async def apply(self, documents: Mapping[Kind, Sequence[JsonValue]], *, secrets_later: bool = False) -> list[Saved]:
+    async def apply(
+        self,
+        documents: Mapping[Kind, Sequence[JsonValue]],
+        match: Match = ANYTHING,
+        *,
+        secrets_later: bool = False,
+    ) -> list[Saved]:
         """Create or replace all of these at once, or none: they may name each other. What they do not name stays.
 
-        `secrets_later`: they may name secrets that are not there yet.
+        `match` is of the whole configuration; where nothing is to be changed it does not matter. `secrets_later`: they
+        may name secrets that are not there yet. Raises `Invalid` with its fields, `Changed`, `Rejected`.
         """
-        wanted = [(kind, model, self._new_key()) for kind, model in parse_all(documents)]
+        wanted = self._wanted(documents)
         saved: list[Saved] = []
 
         def decide(seen: Configuration) -> Edit:
-            saved[:] = [self._saved(seen, *each) for each in wanted]
-            edit = Edit(put=[each.entry for each in saved if not each.entry.etag])
-            return consistent(seen, edit, secrets_later=secrets_later, front_end=self._front_end)
+            saved[:], edit = self._imported(seen, wanted, secrets_later)
+            if edit.put:
+                match.check(seen.version)
+            return edit
 
         version = await self._write(decide)
         return [_stamped(each, version) for each in saved]
 
-    async def missing_secrets(self) -> dict[str, list[str]]:
-        """Secrets that documents name and that are not there, each with who names it."""
-        return missing_secrets(await self._newest())
+    async def rehearse(
+        self, documents: Mapping[Kind, Sequence[JsonValue]], *, secrets_later: bool = False
+    ) -> Rehearsal:
+        """What `apply` would do now, decided in the same way and not done. Raises as it does."""
+        seen = await self._newest()
+        saved, edit = self._imported(seen, self._wanted(documents), secrets_later)
+        check_size(edit)
+        return Rehearsal(saved, seen, seen.after(edit))
+
+    def _wanted(self, documents: Mapping[Kind, Sequence[JsonValue]]) -> list[tuple[Kind, Any, str]]:
+        return [(kind, model, self._new_key()) for kind, model in parse_all(documents)]
+
+    def _imported(
+        self, seen: Configuration, wanted: Sequence[tuple[Kind, Any, str]], secrets_later: bool
+    ) -> tuple[list[Saved], Edit]:
+        """Each document as it would stand, and the edit that makes it so."""
+        saved = [self._saved(seen, *each) for each in wanted]
+        edit = Edit(put=[each.entry for each in saved if not each.entry.etag])
+        return saved, consistent(seen, edit, secrets_later=secrets_later, front_end=self._front_end)
 
     async def delete(self, kind: Kind, name: str, match: Match) -> None:
         """Remove it. Raises `NotFound`, `Changed`, `InUse` with the list of those who name it."""

@@ -27,6 +27,12 @@ async def _nobody(_: Configuration, __: Edit) -> None:
     """Told of nothing."""
 
 
+def check_size(edit: Edit) -> None:
+    """Raises `Invalid` for more than one transaction takes."""
+    if len(edit.put) + len(edit.remove) > MOST_ROWS:
+        raise Invalid(f"at most {MOST_ROWS} documents can be changed at once")
+
+
 class ConfigurationWriter:
     """Writes the configuration. One per process."""
 
@@ -58,8 +64,7 @@ class ConfigurationWriter:
 
     async def _written(self, seen: Configuration, edit: Edit, version: str) -> bool:
         """Whether it took effect; False: somebody else changed the configuration first."""
-        if len(edit.put) + len(edit.remove) > MOST_ROWS:
-            raise Invalid(f"at most {MOST_ROWS} documents can be changed at once")
+        check_size(edit)
         await self._announce(seen, edit)
         try:
             await self._rows.write(seen, edit, version)

@@ -71,6 +71,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /api/operations/{id}/cancel": Access.ADMIN,
     "GET /api/configuration": Access.VIEWER,
     "PUT /api/configuration": Access.ADMIN,
+    "POST /api/configuration/plan": Access.ADMIN,
     "GET /api/sink-types": Access.VIEWER,
     "GET /api/sink-types/{name}": Access.VIEWER,
     "PUT /api/sink-types/{name}": Access.ADMIN,

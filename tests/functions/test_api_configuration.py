@@ -141,6 +141,43 @@ class TestImport:
     async def test_shapes_are_refused(self, shell: Shell, document: Any, field: str, said: str) -> None:
         assert said in (await shell("PUT", "/api/configuration", document)).errors()[field]
 
+    async def test_a_plan_says_what_an_import_would_do_and_does_nothing(self, shell: Shell) -> None:
+        await shell.configure()
+        before = await shell("GET", "/api/configuration")
+        documents = {
+            "actions": [{"name": "go", "runtime": "python", "module": "m:f", "timeout_seconds": 7}],
+            "event_types": [{"name": "NEW", "sink_type": SINK_TYPE, "action": "go"}],
+        }
+        entries = (await shell.ok("GET", "/api/audit"))["items"]
+        plan = await shell.ok("POST", "/api/configuration/plan", documents)
+
+        assert (plan["created"], plan["changed"], plan["unchanged"]) == (["event-types/NEW"], ["actions/go"], [])
+        assert {(each["document"], each["code"]) for each in plan["warnings"]} == {
+            ("event-types/GO", "NO_SINK_ENROLLED"),
+            ("event-types/NEW", "NO_SINK_ENROLLED"),
+        }
+        assert (plan["before"]["event_types"], plan["before"]["sources"], plan["after"]["sources"]) == ([], [], [])
+        assert [each["timeout_seconds"] for each in plan["before"]["actions"] + plan["after"]["actions"]] == [300, 7]
+        assert f'"{plan["version"]}"' == before.headers["etag"]
+        after = await shell("GET", "/api/configuration")
+        assert (after.body, after.headers["etag"]) == (before.body, before.headers["etag"])
+        assert (await shell.ok("GET", "/api/audit"))["items"] == entries
+        refused = await shell(
+            "POST", "/api/configuration/plan", {"event_types": [{**documents["event_types"][0], "action": "none"}]}
+        )
+        assert refused.errors() == {"action": "there is no action none"}
+        many = {"sink_types": [{"name": f"T{number}"} for number in range(100)]}
+        assert "at most 99" in (await shell("POST", "/api/configuration/plan", many)).problem(400)["detail"]
+
+        applied = await shell.ok("PUT", "/api/configuration", documents, if_match=before.headers["etag"])
+        assert (applied["created"], applied["changed"]) == (plan["created"], plan["changed"])
+        assert (await shell.ok("GET", "/api/actions/go")) == plan["after"]["actions"][0]
+        again = await shell.ok("PUT", "/api/configuration", documents, if_match=before.headers["etag"])
+        assert again["unchanged"] == ["actions/go", "event-types/NEW"], "asked again, as after an answer that was lost"
+        documents["actions"][0]["timeout_seconds"] = 8
+        (await shell("PUT", "/api/configuration", documents, if_match=before.headers["etag"])).problem(412)
+        assert (await shell.ok("GET", "/api/actions/go"))["timeout_seconds"] == 7
+
     async def test_more_than_a_transaction_holds(self, shell: Shell) -> None:
         documents = {"sink_types": [{"name": f"T{number}"} for number in range(100)]}
         assert "at most 99" in (await shell("PUT", "/api/configuration", documents)).problem(400)["detail"]
