@@ -7,7 +7,7 @@ STORAGE ?= embedded
 SEED ?= 1
 SECONDS_TO_RUN ?= 600
 WORKERS ?= 2
-SOURCES := function_app.py functions hub hosting tools examples tests agent
+SOURCES := function_app.py functions hub hosting tools examples tests agent cli
 
 .PHONY: help
 help: ## list the targets
@@ -34,13 +34,14 @@ bench: .venv/.development ## latency, throughput and storage operations, beside 
 lint: .venv/.development ## ruff, and the arrows between layers
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
-	@PYTHONPATH=.:agent $(BIN)/lint-imports --no-cache
+	@PYTHONPATH=.:agent:cli $(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tools.docs_tables --check
 
 .PHONY: types
 types: .venv/.development ## mypy --strict, tests included
-	@$(BIN)/mypy $(filter-out agent,$(SOURCES))
+	@$(BIN)/mypy $(filter-out agent cli,$(SOURCES))
 	@$(BIN)/mypy agent
+	@$(BIN)/mypy cli
 
 .PHONY: format
 format: .venv/.development ## put the code into shape
@@ -70,11 +71,13 @@ clean: ## remove what was installed and built here; your data in .local stays
 .venv/.local: requirements-local.txt | .venv/bin/python
 	@echo "installing what the platform needs …"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-local.txt
+	@ln -sf ../../cli/nexo $(BIN)/nexo
 	@touch $@
 
 .venv/.development: requirements-dev.txt | .venv/bin/python
 	@echo "installing the development tools …"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@ln -sf ../../cli/nexo $(BIN)/nexo
 	@touch $@ .venv/.local
 
 node_modules/.installed: package-lock.json

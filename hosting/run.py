@@ -38,6 +38,8 @@ SINK = "local"
 SINK_TYPE = "PYTHON:BASE"
 PORT_SECONDS = 5.0
 """How long the hub of a platform that was killed may still hold its port: the kernel ends it, a moment later."""
+NEXO = Path(sys.executable).parent / "nexo"
+"""The command line, where `make` put it."""
 STOP_SECONDS = 2
 """How long a stopping hub lets run what runs. Held polls would take their time; nothing relies on an orderly end."""
 
@@ -263,9 +265,9 @@ token     {place.home / "admin.token"} (role Admin)
 data      {place.home}
 logs      {place.home / "logs"}
 
-try       TOKEN=$(cat {place.home / "admin.token"})
-          curl -H "Authorization: Bearer $TOKEN" -d '{{"event_type": "MACHINE_REPORT"}}' {place.url}/api/events
-          curl -H "Authorization: Bearer $TOKEN" {place.url}/api/events
+try       {NEXO} login --local {place.home}
+          {NEXO} fire MACHINE_REPORT --wait
+          {NEXO} events list
 stop      Ctrl-C""",
         flush=True,
     )

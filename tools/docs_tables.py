@@ -22,6 +22,8 @@ from hub.api.app import build_app
 from hub.people.roles import ROUTES, Access
 from hub.rules.explanation import MEANINGS
 from hub.settings_table import SETTINGS, Setting
+from tools import nexo_docs
+from tools.api_client import api_client
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
@@ -102,6 +104,16 @@ def agent_protocol(before: str) -> str:  # noqa: ARG001 - every maker is given w
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def nexo_api(before: str) -> str:  # noqa: ARG001
+    """The typed half of `nexo`'s client."""
+    return api_client(build_app(services=_NOBODY).openapi())
+
+
+def nexo_commands(before: str) -> str:
+    """docs/nexo.md with its tables."""
+    return _between(_between(before, "commands", nexo_docs.commands()), "exit codes", nexo_docs.exit_codes())
+
+
 def example_settings(before: str) -> str:  # noqa: ARG001
     """local.settings.example.json: every setting; null is not set."""
     values: dict[str, str | None] = {**EXAMPLE_HEAD, **{each.name: each.example or None for each in SETTINGS}}
@@ -113,6 +125,8 @@ FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/api.md": routes_table,
     "docs/explain.md": reasons_table,
     "docs/agent-protocol.json": agent_protocol,
+    "cli/nexo_cli/api.py": nexo_api,
+    "docs/nexo.md": nexo_commands,
     "local.settings.example.json": example_settings,
 }
 """Each with what it should say, given what it says now."""
@@ -122,6 +136,7 @@ def _up_to_date(path: Path, make: Callable[[str], str], check: bool) -> bool:
     before = path.read_text("utf-8") if path.exists() else ""
     wanted = make(before)
     if wanted != before and not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(wanted, "utf-8")
     return wanted == before
 

@@ -113,7 +113,7 @@ def test_a_failing_job_without_a_handler_is_told_of_as_the_examples_tell(platfor
     # Now in a chat, as the file to apply says: the same alert, fired by hand to try it.
     with _chat() as (address_, posts):
         platform.client.put("/api/secrets/chat-webhook", {"value": address_})
-        documents = json.loads((ROOT / "examples/alerts-by-chat.json").read_text())
+        documents = json.loads((ROOT / "examples/alerts/by-chat.json").read_text())
         platform.client.put("/api/configuration", documents)
         tried = {"event_type": "HUB.FAILED", "payload": {"alert": "HUB.FAILED", "message": "only a test"}}
         assert platform.final(platform.client.post("/api/events", tried)["id"])["state"] == "SUCCESS"

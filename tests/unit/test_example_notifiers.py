@@ -416,12 +416,12 @@ def test_a_chat_that_is_away_is_a_failure(notify: Any, context: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "function", "secret"),
-    [("alerts-by-mail", "mail", "smtp-password"), ("alerts-by-chat", "chat", "chat-webhook")],
+    [("by-mail", "mail", "smtp-password"), ("by-chat", "chat", "chat-webhook")],
 )
 def test_the_files_to_apply_name_every_alert_and_a_function_that_is_there(
     notify: Any, name: str, function: str, secret: str
 ) -> None:
-    documents = json.loads((ROOT / f"examples/{name}.json").read_text())
+    documents = json.loads((ROOT / f"examples/alerts/{name}.json").read_text())
     (action,) = (Action.model_validate(each) for each in documents["actions"])
     event_types = [EventType.model_validate(each) for each in documents["event_types"]]
     assert {each.name for each in event_types} == set(Alert)

@@ -1,0 +1,17 @@
+"""All commands together."""
+
+from __future__ import annotations
+
+import typer
+
+from nexo_cli.commands import configuration, events, people_here
+
+app = typer.Typer(
+    name="nexo",
+    help="Steer a Nexomatic hub: what runs where and when, and what became of it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for each in (people_here, events, configuration):
+    each.add_to(app)

@@ -1,0 +1,317 @@
+"""`nexo` against the local platform: every command, as a person or a script uses it.
+
+Longer than other files: the platform takes seconds to start, and all of its tests share one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nexo_cli.errors import Exit
+
+from tests.e2e.conftest import MODULES, configure
+from tests.e2e.local_platform import ROOT, Platform
+from tests.e2e.nexo import Nexo
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for all tests of this module."""
+    home = tmp_path_factory.mktemp("nexo") / "home"
+    shutil.copytree(MODULES, home / "modules")
+    (home / "modules/flood.py").write_text(FLOOD)
+    (home / "modules/nasty_text.py").write_text(NASTY)
+    with Platform(home) as running:
+        configure(running, "FLOOD", "flood:run")
+        configure(running, "NASTY_TEXT", "nasty_text:run")
+        yield running
+
+
+@pytest.fixture
+def nexo(shared: Platform, tmp_path: Path) -> Nexo:
+    """Signed in as the first admin."""
+    found = Nexo(tmp_path / "nexo-home")
+    found("login", "--local", str(shared.home))
+    return found
+
+
+FLOOD = (
+    "def run(payload, params, context):\n    for number in range(payload['lines']):\n        print('line', number)\n"
+)
+NASTY = """
+def run(payload, params, context):
+    print("\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07 \\u202eback")
+    return {"text": "\\x1b[2J\\u202e"}
+"""
+
+
+class TestSigningIn:
+    def test_without_a_hub_the_next_step_is_said(self, tmp_path: Path) -> None:
+        nexo = Nexo(tmp_path / "empty")
+        said = nexo("whoami", code=Exit.NOT_ALLOWED)
+        assert "not signed in" in said.err
+        assert "nexo login" in said.err
+        said = nexo("whoami", "--json", code=Exit.NOT_ALLOWED)
+        assert json.loads(said.err)["exit_code"] == Exit.NOT_ALLOWED
+        assert "make run" in nexo("login", "--local", str(tmp_path), code=Exit.UNAVAILABLE).err
+
+    def test_with_the_password_of_make_run(self, shared: Platform, tmp_path: Path) -> None:
+        nexo, ready = Nexo(tmp_path / "ada"), shared.ready
+        passwords = f"{ready['password']}\nfour words and a bit\n"
+        said = nexo("login", ready["url"], "--user", ready["user"], stdin=passwords)
+        assert "as admin, ADMIN" in said.out
+        me = nexo("whoami", "--json").json
+        assert (me["name"], me["role"], me["via"]) == ("admin", "ADMIN", "token")
+        kept = nexo.home / "tokens.json"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        token = json.loads(kept.read_text())[ready["url"]]
+        assert nexo("hubs").rows == [[ready["url"], "yes"]]
+        assert "ended" in nexo("logout").out
+        assert json.loads(kept.read_text()) == {}
+        refused = Nexo(tmp_path / "other")("login", ready["url"], "--token", stdin=token, code=Exit.NOT_ALLOWED)
+        assert "nexo login" in refused.err
+
+    def test_with_a_token_from_standard_input_or_the_environment(self, shared: Platform, tmp_path: Path) -> None:
+        nexo, ready = Nexo(tmp_path / "script"), shared.ready
+        said = nexo("login", ready["url"], "--token", stdin=ready["token"] + "\n")
+        assert ready["token"] not in said.out + said.err
+        assert nexo("whoami", "--json").json["name"] == "first-admin"
+        environ = {"NEXO_HUB": ready["url"], "NEXO_TOKEN": ready["token"]}
+        assert Nexo(tmp_path / "none", environ)("whoami", "--json").json["role"] == "ADMIN"
+        wrong = Nexo(tmp_path / "none", {**environ, "NEXO_TOKEN": "nxt_wrong"})("whoami", code=Exit.NOT_ALLOWED)
+        assert "nexo login" in wrong.err
+        assert not (tmp_path / "none").exists()
+
+
+class TestEvents:
+    def test_fire_follow_look_rerun(self, nexo: Nexo, tmp_path: Path) -> None:
+        (tmp_path / "p.json").write_text('{"lines": 3}')
+        said = nexo("fire", "FLOOD", "--wait", "--payload", str(tmp_path / "p.json"))
+        assert said.out.splitlines()[:3] == ["line 0", "line 1", "line 2"]
+        event_id = said.err.split()[0]
+        assert nexo("events", "list", "--type", "FLOOD", "-n", "1").rows[0][:3] == [event_id, "SUCCESS", "FLOOD"]
+        (listed,) = nexo("events", "list", "--search", event_id, "--since", "1h", "--json").json
+        assert listed["id"] == event_id
+        assert nexo("events", "list", "--until", "1h", "--type", "FLOOD", "--json").json == []
+        shown = nexo("events", "show", event_id.lower()).out
+        assert re.search(r"^state +SUCCESS$", shown, re.MULTILINE)
+        assert '"lines": 3' in shown
+        assert nexo("events", "show", event_id, "--json").json["payload"] == {"lines": 3}
+        assert nexo("logs", event_id).out.splitlines() == ["line 0", "line 1", "line 2"]
+        lines = [json.loads(each) for each in nexo("logs", event_id, "-f", "--json").out.splitlines()]
+        assert [each["text"] for each in lines] == ["line 0", "line 1", "line 2"]
+        again = nexo("events", "rerun", event_id, "--json").json
+        assert again["rerun_of"] == event_id
+        assert nexo("events", "watch", again["id"], "--json").json["state"] == "SUCCESS"
+        assert nexo("events", "rerun", event_id, "--recorded", "--wait").out.splitlines()[0] == "line 0"
+
+    def test_exit_codes_tell_how_it_ended(self, nexo: Nexo) -> None:
+        failed = nexo("fire", "BACKUP_CHECK", "--wait", code=Exit.FAILED)
+        assert "NoBackup" in failed.out
+        event_id = failed.err.split()[0]
+        nexo("events", "watch", event_id, code=Exit.FAILED)
+        tree = nexo("events", "tree", event_id).out.splitlines()
+        assert tree[0].split()[1:3] == ["BACKUP_CHECK", "ERROR"]
+        assert tree[1].startswith("  ")
+        assert nexo("events", "tree", event_id, "--json").json["root_id"] == event_id
+        said = nexo("fire", "NOPE", code=Exit.USAGE)
+        assert said.err.startswith("nexo: there is no event type NOPE")
+        assert nexo("events", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV", code=Exit.NOT_FOUND).out == ""
+        assert "not JSON" in nexo("fire", "FLOOD", "-d", "{", code=Exit.USAGE).err
+        assert "is no time" in nexo("events", "list", "--since", "soon", code=Exit.USAGE).err
+        nexo("events", "nonsense", code=Exit.USAGE)
+
+    def test_cancel_and_why_it_waits(self, nexo: Nexo, shared: Platform) -> None:
+        shared.client.put("/api/sink-types/NOBODY", {"name": "NOBODY"})
+        configure(shared, "NOWHERE", "flood:run", sink_type="NOBODY")
+        event_id = nexo("fire", "NOWHERE").out.split()[0]
+        assert nexo("events", "explain", event_id, "--json").json["code"] == "NO_SINK_ENROLLED"
+        assert "NO_SINK_ENROLLED" in nexo("events", "explain", event_id).out
+        assert nexo("events", "cancel", event_id).rows[0][:3] == [event_id, "ERROR", "CANCELLED"]
+        assert nexo("events", "show", event_id, "--json").json["result_code"] == "CANCELLED"
+        ended = nexo("fire", "FLOOD", "-d", '{"lines": 0}', "--wait").err.split()[0]
+        assert "too late" in nexo("events", "cancel", ended, code=Exit.CONFLICT).err
+
+    def test_watch_all(self, nexo: Nexo) -> None:
+        nexo("fire", "FLOOD", "-d", '{"lines": 0}', "--wait")
+        line = nexo("events", "watch", "--type", "FLOOD", "--count", "1").out
+        assert "FLOOD" in line
+        assert json.loads(nexo("events", "watch", "--count", "1", "--json").out)["state"]
+
+    def test_what_a_module_wrote_cannot_act_on_the_terminal(self, nexo: Nexo, tmp_path: Path) -> None:
+        said = nexo("fire", "NASTY_TEXT", "--wait")
+        shown = "\x1b[31mred\x1b[0m \\x1b]0;title\\x07 \\u202eback\x1b[0m"
+        assert said.out.splitlines()[0] == shown
+        event_id = said.err.split()[0]
+        everywhere = said.out + nexo("events", "show", event_id).out + nexo("events", "show", event_id, "--json").out
+        assert not re.search("\x1b(?!\\[(31|0)m)|\x07|\u202e", everywhere)
+        raw = nexo("logs", event_id, "--raw").out
+        assert raw == "\x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eback\n"
+        output, code = _on_a_terminal(nexo, "logs", event_id, "--raw")
+        assert (code, b"does not go to a terminal" in output) == (Exit.USAGE, True)
+        output, code = _on_a_terminal(nexo, "events", "show", event_id)
+        assert code == 0
+        assert b"\x1b]" not in output
+        assert b"\x1b[2J" not in output
+
+
+class TestPlanAndApply:
+    def test_the_examples_twice_and_the_second_changes_nothing(self, nexo: Nexo, tmp_path: Path) -> None:
+        arguments = [str(ROOT / "examples"), "--var", f"NEXOMATIC_HOME={tmp_path}", "--json"]
+        first = nexo("apply", *arguments, "--yes").json
+        assert "actions/check-backup" in first["changed"]
+        second = nexo("apply", *arguments, "--yes").json
+        assert (second["created"], second["changed"]) == ([], [])
+        assert len(second["unchanged"]) == len(first["created"] + first["changed"] + first["unchanged"])
+        assert "nothing to change" in nexo("plan", *arguments[:-1], "--exit-code").out
+
+    def test_a_plan_of_a_changed_file_shows_exactly_the_change(self, nexo: Nexo, tmp_path: Path) -> None:
+        file = tmp_path / "one.yaml"
+        file.write_text(DOCUMENTS)
+        planned = nexo("plan", str(file), "--exit-code", code=Exit.CHANGES).out
+        assert planned.splitlines()[0] == "+ sink-types/PYTHON:ELSEWHERE"
+        assert "+ actions/greet" in planned
+        assert "! event-types/GREET NO_SINK_ENROLLED" in planned
+        assert "! sources/greet VERIFY_NONE" in planned
+        assert nexo("events", "list", "--type", "GREET", "--json").json == []
+        nexo("apply", str(file), "--yes")
+        file.write_text(DOCUMENTS.replace("value: one", "value: two").replace("max_attempts: 2", "max_attempts: 3"))
+        lines = nexo("apply", str(file), "--dry-run").out.splitlines()
+        assert [each for each in lines if not each.startswith("!")][:-1] == [
+            "~ actions/greet",
+            '    parameters[who].value: "one" -> "two"',
+            "~ event-types/GREET",
+            "    retry.max_attempts: 2 -> 3",
+        ]
+        assert "nobody is there to agree" in nexo("apply", str(file), code=Exit.USAGE).err
+        assert nexo("plan", str(file), "--json").json["changed"] == ["actions/greet", "event-types/GREET"]
+        exported = tmp_path / "exported.yaml"
+        exported.write_text(nexo("export").out)
+        assert nexo("plan", str(exported), "--json").json["changed"] == []
+
+    def test_a_conflict_is_explained(self, nexo: Nexo, tmp_path: Path) -> None:
+        file = tmp_path / "two.yaml"
+        file.write_text("sink_types: [{name: CONFLICT, description: mine}]")
+        version = nexo("plan", str(file), "--json").json["version"]
+        (tmp_path / "theirs.yaml").write_text("sink_types: [{name: CONFLICT, description: theirs}]")
+        nexo("apply", str(tmp_path / "theirs.yaml"), "--yes")
+        said = nexo("apply", str(file), "--yes", "--if-version", version, code=Exit.CONFLICT).err
+        assert "changed by somebody else after this plan was made; nothing was applied" in said
+        assert "Plan again" in said
+        assert '"theirs" -> "mine"' in nexo("plan", str(file)).out
+
+    def test_what_the_hub_refuses_is_said_with_its_fields(self, nexo: Nexo, tmp_path: Path) -> None:
+        file = tmp_path / "bad.yaml"
+        file.write_text("actions: [{name: a, runtime: cobol, module: m:f, timeout_seconds: 0}]")
+        said = nexo("plan", str(file), code=Exit.USAGE).err
+        assert "actions[0].runtime" in said
+        assert "actions[0].timeout_seconds" in said
+        secret = "{name: p, type: SECRET, value: not-there}"
+        file.write_text(f"actions: [{{name: a, runtime: python, module: m:f, parameters: [{secret}]}}]")
+        assert "nexo secrets set" in nexo("plan", str(file), code=Exit.USAGE).err
+        assert "secret not-there is not there" in nexo("plan", str(file), "--secrets-later").out
+        file.write_text(CYCLE)
+        assert "allow_cycle" in nexo("plan", str(file), code=Exit.USAGE).err
+
+
+DOCUMENTS = """
+sink_types: [{name: "PYTHON:ELSEWHERE"}]
+actions:
+- {name: greet, runtime: python, module: greet:run, parameters: [{name: who, type: STATIC, value: one}]}
+event_types:
+- {name: GREET, sink_type: "PYTHON:ELSEWHERE", action: greet, retry: {max_attempts: 2}}
+sources:
+- {name: greet, kind: WEBHOOK, event_types: [GREET]}
+"""
+CYCLE = """
+sink_types: [{name: C}]
+actions: [{name: c, runtime: python, module: c:c, on_success: C}]
+event_types: [{name: C, sink_type: C, action: c}]
+"""
+
+
+class TestATerminal:
+    def test_help_needs_nothing_that_takes_long(self, nexo: Nexo) -> None:
+        code = "import sys, nexo_cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
+        environ = {**os.environ, "PYTHONPATH": str(ROOT / "cli")}
+        loaded = subprocess.run(
+            [shutil.which("python3", path=str(ROOT / ".venv/bin")) or "python3", "-c", code],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        assert not {"requests", "rich", "yaml", "keyring", "urllib3"} & set(loaded)
+
+    def test_ctrl_c_leaves_the_terminal_sane(self, nexo: Nexo) -> None:
+        nexo("fire", "FLOOD", "-d", '{"lines": 0}')
+        output, code = _on_a_terminal(nexo, "events", "watch", interrupt_after=b"FLOOD")
+        assert code == Exit.INTERRUPTED
+        assert output.endswith(b"\x1b[0m\x1b[?25h\r\n")
+        assert b"Traceback" not in output
+
+    def test_a_hundred_thousand_lines_stream_in_the_same_memory(self, nexo: Nexo) -> None:
+        few = nexo("fire", "FLOOD", "-d", '{"lines": 2000}', "--wait").err.split()[0]
+        many = nexo("fire", "FLOOD", "-d", '{"lines": 100000}').out.split()[0]
+        nexo("events", "watch", many)
+        count, peak = _measured(nexo, "logs", many)
+        assert count == 100_000
+        assert peak < _measured(nexo, "logs", few)[1] + 10 * 1024, "kilobytes"
+
+    def test_a_reader_who_has_enough_is_no_error(self, nexo: Nexo) -> None:
+        event_id = nexo("fire", "FLOOD", "-d", '{"lines": 30000}', "--wait").err.split()[0]
+        process = nexo.start("logs", event_id, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == (b"", 0)
+        process.stderr.close()
+
+
+def _measured(nexo: Nexo, *arguments: str) -> tuple[int, int]:
+    """How many lines it printed, and the most memory it had, in kilobytes."""
+    process = nexo.start(*arguments, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    count = sum(1 for _ in process.stdout)
+    process.stdout.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return count, usage.ru_maxrss
+
+
+def _on_a_terminal(nexo: Nexo, *arguments: str, interrupt_after: bytes | None = None) -> tuple[bytes, int]:
+    """What a command writes to a terminal, and its exit code."""
+    ours, theirs = pty.openpty()
+    process = nexo.start(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    output, deadline = b"", time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([ours], [], [], 0.1)[0]:
+            continue
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            piece = os.read(ours, 65_536)
+            output += piece
+            if interrupt_after is not None and interrupt_after in output:
+                process.send_signal(signal.SIGINT)
+                interrupt_after = None
+            continue
+        break
+    os.close(ours)
+    return output, process.wait(60)
