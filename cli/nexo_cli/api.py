@@ -22,12 +22,14 @@ class Route(Generic[Answer]):
 
 
 if TYPE_CHECKING:  # a hundred classes take longer to make than the command may take to start
+    BulkAction: TypeAlias = Literal["cancel", "retry"]
     CatchUp: TypeAlias = Literal["none", "last", "all"]
     Effect: TypeAlias = Literal["WAITS", "ENDS", "FAILS", "MAY_FAIL", "NONE"]
     Fate: TypeAlias = Literal["fired", "filtered", "failed", "disabled", "duplicate"]
     JsonValue: TypeAlias = Any
     Keeper: TypeAlias = Literal["HUB", "VAULT", "ELSEWHERE"]
     OnLost: TypeAlias = Literal["requeue", "fail"]
+    OperationState: TypeAlias = Literal["RUNNING", "DONE", "CANCELLED"]
     Origin: TypeAlias = Literal["LOCAL", "OIDC"]
     Outcome: TypeAlias = Literal["SUCCESS", "WARNING", "ERROR", "CANCELLED", "TIMED_OUT", "LOST", "RETURNED", "NOT_STARTED"]
     Overlap: TypeAlias = Literal["allow", "skip", "queue"]
@@ -73,6 +75,8 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         unchanged: list[str]
         missing_secrets: list[MissingSecret]
         warnings: list[Warned]
+
+    AskFilter = TypedDict("AskFilter", {"state": "NotRequired[list[State]]", "event_type": "NotRequired[str | None]", "source": "NotRequired[str | None]", "sink": "NotRequired[str | None]", "from": "NotRequired[str | None]", "to": "NotRequired[str | None]", "search": "NotRequired[str | None]"})
 
     class AskPause(TypedDict):
         note: NotRequired[str]
@@ -121,6 +125,13 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         secret: str
         previous_secret: NotRequired[str | None]
         preset: Literal["bearer"]
+
+    class BreakView(TypedDict):
+        chain: str
+        seq: int
+        what: str
+
+    Bulk = TypedDict("Bulk", {"action": "BulkAction", "filter": "AskFilter", "as": "NotRequired[RerunAs | None]"})
 
     class ChangePassword(TypedDict):
         password: str
@@ -328,6 +339,10 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         gives_up_at: str | None
         conditions: list[ConditionView]
 
+    class FailureView(TypedDict):
+        event_id: str
+        detail: str
+
     class Figures(TypedDict):
         fired: int
         ended: Ends
@@ -339,6 +354,8 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         codes: dict[str, int]
         outcomes: dict[str, int]
         storage: StorageStats
+
+    FilterView = TypedDict("FilterView", {"state": "list[State]", "event_type": "str | None", "source": "str | None", "sink": "str | None", "from": "str | None", "to": "str | None", "search": "str | None"})
 
     class Fire(TypedDict):
         event_type: str
@@ -375,6 +392,11 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
     class GivenSecretView(TypedDict):
         name: str
         version: str
+
+    class HeadView(TypedDict):
+        chain: str
+        seq: int
+        hash: str
 
     class Health(TypedDict):
         status: str
@@ -429,6 +451,12 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
 
     class NoVerification(TypedDict):
         preset: NotRequired[Literal["none"]]
+
+    class OperationList(TypedDict):
+        items: list[OperationView]
+        cursor: str | None
+
+    OperationView = TypedDict("OperationView", {"id": "str", "action": "BulkAction", "as": "RerunAs | None", "filter": "FilterView", "state": "OperationState", "matched": "int", "done": "int", "failed": "int", "failures": "list[FailureView]", "note": "str | None", "searched_to": "str | None", "created_at": "str", "created_by": "str | None", "updated_at": "str", "finished_at": "str | None"})
 
     class Parameter(TypedDict):
         name: str
@@ -821,6 +849,16 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         invited_until: str | None
         created_at: str
 
+    class Verification(TypedDict):
+        complete: bool
+        cursor: str | None
+        breaks: list[BreakView]
+        heads: list[HeadView]
+        entries: int
+        anchors: int
+        anchors_met: int
+        anchors_unreadable: int
+
     class VersionView(TypedDict):
         version: str
         changed_at: str
@@ -867,6 +905,7 @@ GET_ACTIONS_NAME: Final = Route["Action"]("GET", "/api/actions/{name}")
 PATCH_ACTIONS_NAME: Final = Route["SavedAction"]("PATCH", "/api/actions/{name}")
 PUT_ACTIONS_NAME: Final = Route["SavedAction"]("PUT", "/api/actions/{name}")
 GET_AUDIT: Final = Route["AuditList"]("GET", "/api/audit")
+GET_AUDIT_VERIFY: Final = Route["Verification"]("GET", "/api/audit/verify")
 GET_CONFIGURATION: Final = Route["ConfigurationView"]("GET", "/api/configuration")
 PUT_CONFIGURATION: Final = Route["Applied"]("PUT", "/api/configuration")
 POST_CONFIGURATION_PLAN: Final = Route["Planned"]("POST", "/api/configuration/plan")
@@ -882,6 +921,7 @@ POST_EVENT_TYPES_NAME_PAUSE: Final = Route["EventType"]("POST", "/api/event-type
 POST_EVENT_TYPES_NAME_RESUME: Final = Route["EventType"]("POST", "/api/event-types/{name}/resume")
 GET_EVENTS: Final = Route["EventList"]("GET", "/api/events")
 POST_EVENTS: Final = Route["EventView"]("POST", "/api/events")
+POST_EVENTS_BULK: Final = Route["OperationView"]("POST", "/api/events/bulk")
 GET_EVENTS_ID: Final = Route["EventView"]("GET", "/api/events/{id}")
 POST_EVENTS_ID_CANCEL: Final = Route["EventView"]("POST", "/api/events/{id}/cancel")
 GET_EVENTS_ID_EXPLAIN: Final = Route["ExplainView"]("GET", "/api/events/{id}/explain")
@@ -891,6 +931,9 @@ GET_EVENTS_ID_TREE: Final = Route["TreeView"]("GET", "/api/events/{id}/tree")
 GET_HEALTH: Final = Route["Health"]("GET", "/api/health")
 GET_ME: Final = Route["Me"]("GET", "/api/me")
 PUT_ME_PASSWORD: Final = Route["SessionView"]("PUT", "/api/me/password")
+GET_OPERATIONS: Final = Route["OperationList"]("GET", "/api/operations")
+GET_OPERATIONS_ID: Final = Route["OperationView"]("GET", "/api/operations/{id}")
+POST_OPERATIONS_ID_CANCEL: Final = Route["OperationView"]("POST", "/api/operations/{id}/cancel")
 POST_RECONCILE: Final = Route["Reconciled"]("POST", "/api/reconcile")
 GET_SECRETS: Final = Route["SecretList"]("GET", "/api/secrets")
 DELETE_SECRETS_NAME: Final = Route["None"]("DELETE", "/api/secrets/{name}")
