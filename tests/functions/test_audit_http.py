@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from hub.api.recording import PLANS
 from hub.configure import copy
 from hub.errors import Unavailable
 from hub.model.audit import AuditEntry
-from hub.api.recording import PLANS
 from hub.people.roles import ROUTES, Access
 from hub.storage.keys import AUDIT
 from tests.functions.audited import CALLS, NOT_RECORDED, WRONG
