@@ -144,7 +144,7 @@ class TestImport:
     async def test_a_plan_says_what_an_import_would_do_and_does_nothing(self, shell: Shell) -> None:
         await shell.configure()
         before = await shell("GET", "/api/configuration")
-        documents = {
+        documents: dict[str, Any] = {
             "actions": [{"name": "go", "runtime": "python", "module": "m:f", "timeout_seconds": 7}],
             "event_types": [{"name": "NEW", "sink_type": SINK_TYPE, "action": "go"}],
         }
