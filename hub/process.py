@@ -135,7 +135,7 @@ def vault_of(settings: Settings, clock: Clock) -> Mapping[Keeper, Values] | None
     from hub.secrets.vault import open_vault
 
     vault = open_vault(settings.key_vault, settings.key_vault_client_id, clock)
-    return keepers(vault, settings.key_vault_prefix, clock)
+    return keepers(vault, settings.key_vault_prefix, clock, lambda: secrets.randbits(RANDOM_BITS))
 
 
 async def open_storage(settings: Settings, clock: Clock) -> Storage:

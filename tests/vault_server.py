@@ -86,10 +86,17 @@ class VaultServer:
         held.versions.append(Version(uuid4().hex, value, tags))
         return held.versions[-1].version
 
+    def find(self, name: str) -> Held | None:
+        """What is there under this name, alone or with a place of the hub's behind it, and is not deleted."""
+        name = name.lower()
+        alike = [key for key in self.secrets if key == name or key.startswith(f"{name}-")]
+        found = [self.secrets[key] for key in alike if not self.secrets[key].deleted]
+        return found[-1] if found else None
+
     def value(self, name: str) -> str | None:
         """What is newest there."""
-        held = self.secrets.get(name.lower())
-        return held.versions[-1].value if held and not held.deleted else None
+        held = self.find(name)
+        return held.versions[-1].value if held else None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.calls.append(f"{request.method} {request.path}")

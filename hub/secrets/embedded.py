@@ -26,7 +26,7 @@ class EmbeddedValues:
         self._clock = clock
         self._randomness = randomness
 
-    async def add(self, name: str, value: str | None, *, new: bool) -> str:  # noqa: ARG002 - a new name is as any
+    async def add(self, name: str, value: str | None, *, after: str | None) -> str:  # noqa: ARG002 - each has a row of its own
         """As the port says. One operation."""
         if value is None:
             raise Invalid("a secret that the hub keeps has a value")

@@ -7,18 +7,19 @@ else puts is the newest there, at most two minutes old.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from hub.clock import Clock
 from hub.errors import FieldError, Invalid, Missing, Rejected
 from hub.model.secret import Keeper
 from hub.secrets.memory import Memory
-from hub.secrets.port import Secret, Unreadable, Values
+from hub.secrets.port import Secret, Values
 
 FRESH_SECONDS: Final = 300.0
 """How long a value is remembered that cannot change; whoever disables it in the vault waits so long."""
 NEWEST_FRESH_SECONDS: Final = 120.0
+PLACE_BITS: Final = 48
 MOST_NAME: Final = 127
 """Of a name in a vault."""
 
@@ -30,8 +31,6 @@ class Stored(Protocol):
     def value(self) -> str: ...
     @property
     def version(self) -> str: ...
-    @property
-    def ours(self) -> bool: ...
 
 
 class Calls(Protocol):
@@ -43,65 +42,55 @@ class Calls(Protocol):
     async def delete(self, name: str) -> None: ...
 
 
-def keepers(vault: Calls, prefix: str, clock: Clock) -> dict[Keeper, Values]:
-    """The two keepers that a vault is."""
-    return {Keeper.VAULT: VaultValues(vault, prefix, clock), Keeper.ELSEWHERE: ForeignValues(vault, prefix, clock)}
+def keepers(vault: Calls, prefix: str, clock: Clock, randomness: Callable[[], int]) -> dict[Keeper, Values]:
+    """The two keepers that a vault is. `randomness`: 48 bits or more."""
+    return {
+        Keeper.VAULT: VaultValues(vault, prefix, clock, randomness),
+        Keeper.ELSEWHERE: ForeignValues(vault, prefix, clock),
+    }
 
 
 class VaultValues:
-    """Carries `Values` over a vault, for what the hub puts there."""
+    """Carries `Values` over a vault, for what the hub puts there.
 
-    def __init__(self, vault: Calls, prefix: str, clock: Clock) -> None:
+    Whoever makes a secret draws a place for it, the end of its name in the vault, and every version names its place: a
+    deletion that takes effect late, or for a while, never meets the secret of this name that was made after it.
+    """
+
+    def __init__(self, vault: Calls, prefix: str, clock: Clock, randomness: Callable[[], int]) -> None:
         self._vault = vault
         self._prefix = prefix
+        self._randomness = randomness
         self._memory: Memory[Secret] = Memory(clock, FRESH_SECONDS)
 
-    async def add(self, name: str, value: str | None, *, new: bool) -> str:
-        """As the port says. One call; for a new name two: nobody else's secret is overwritten."""
-        there = _there(self._prefix, name)
+    async def add(self, name: str, value: str | None, *, after: str | None) -> str:
+        """As the port says. One call."""
         if value is None:
             raise Invalid("a secret that the hub puts has a value")
-        left_over = await self._left_over(there) if new else None
-        version = await self._vault.write(there, value)
-        if left_over is not None:
-            await self._vault.disable(there, left_over)
-        return version
+        place = _place(after) if after is not None else f"{self._randomness() & (1 << PLACE_BITS) - 1:012x}"
+        version = await self._vault.write(_there(self._prefix, name, place), value)
+        return f"{place}.{version}"
 
     async def read(self, name: str, version: str) -> Secret:
         """As the port says. One call in five minutes."""
-        there = _there(self._prefix, name)
 
         async def read() -> Secret:
-            found = await self._vault.read(there, version)
-            return Secret(name, found.value, version)
+            there = _there(self._prefix, name, _place(version))
+            return Secret(name, (await self._vault.read(there, _vaults_own(version))).value, version)
 
-        return await self._memory.get(f"{name.casefold()}/{version}", read)
+        return await self._memory.get(version, read)
 
     async def retire(self, name: str, version: str) -> None:
         """As the port says. One call."""
-        self._memory.forget(f"{name.casefold()}/{version}")
-        await self._vault.disable(_there(self._prefix, name), version)
+        self._memory.forget(version)
+        await self._vault.disable(_there(self._prefix, name, _place(version)), _vaults_own(version))
 
     async def remove(self, name: str, versions: Sequence[str]) -> None:
-        """As the port says. One call for all of them."""
+        """As the port says. One call, nearly always."""
         for version in versions:
-            self._memory.forget(f"{name.casefold()}/{version}")
-        await self._vault.delete(_there(self._prefix, name))
-
-    async def _left_over(self, there: str) -> str | None:
-        """The version that a put or a delete of ours left behind, cut off. Raises `Rejected` for somebody else's."""
-        try:
-            found = await self._vault.read(there)
-        except Unreadable:
-            raise Rejected(f"the key vault has a secret {there} already, which is disabled: delete it there") from None
-        except Missing:
-            return None
-        if not found.ours:
-            raise Rejected(
-                f"the key vault has a secret {there} already, which the hub has not put: to read it as it is, "
-                "put null as the value; to replace it, delete it there"
-            )
-        return found.version
+            self._memory.forget(version)
+        for place in {_place(version) for version in versions}:
+            await self._vault.delete(_there(self._prefix, name, place))
 
 
 class ForeignValues:
@@ -112,7 +101,7 @@ class ForeignValues:
         self._prefix = prefix
         self._memory: Memory[Secret] = Memory(clock, NEWEST_FRESH_SECONDS)
 
-    async def add(self, name: str, value: str | None, *, new: bool) -> str:  # noqa: ARG002 - reading is all there is
+    async def add(self, name: str, value: str | None, *, after: str | None) -> str:  # noqa: ARG002 - reading is all there is
         """The newest version that is there. Raises `Rejected` if there is none. One call."""
         assert value is None, "only the hub's own are put"
         there = _there(self._prefix, name)
@@ -140,9 +129,19 @@ class ForeignValues:
         self._memory.forget(name.casefold())
 
 
-def _there(prefix: str, name: str) -> str:
+def _there(prefix: str, name: str, place: str | None = None) -> str:
     """Its name in the vault. Raises `Invalid` for one that is too long there."""
-    if len(prefix) + len(name) > MOST_NAME:
-        what = f"is {len(name)} characters long; with a key vault at most {MOST_NAME - len(prefix)} are allowed"
+    end = "" if place is None else f"-{place}"
+    most = MOST_NAME - len(prefix) - len(end)
+    if len(name) > most:
+        what = f"is {len(name)} characters long; with a key vault at most {most} are allowed"
         raise Invalid(f"the name {what}", [FieldError("name", what)])
-    return prefix + name
+    return f"{prefix}{name}{end}"
+
+
+def _place(version: str) -> str:
+    return version.partition(".")[0]
+
+
+def _vaults_own(version: str) -> str:
+    return version.partition(".")[2]

@@ -79,8 +79,8 @@ class Secrets(Protocol):
 class Values(Protocol):
     """Keeps values by name and version. Every call may also raise `Unavailable`."""
 
-    async def add(self, name: str, value: str | None, *, new: bool) -> str:
-        """Keep one more value; its version. `new`: the hub knows no secret of this name.
+    async def add(self, name: str, value: str | None, *, after: str | None) -> str:
+        """Keep one more value; its version. `after`: the version that stands, if this keeper has it.
 
         Without a value: the version of the one that is there already. Raises `Invalid`, `Rejected`, `Missing`.
         """

@@ -81,7 +81,8 @@ class RegisteredSecrets:
         values = self._keepers.get(keeper)
         if values is None:
             raise Rejected(f"the secret {name} needs a value: this hub knows no key vault where somebody else puts it")
-        version = await values.add(name, value, new=before is None)
+        after = before.version if before is not None and before.keeper is keeper else None
+        version = await values.add(name, value, after=after)
         return await self._record(
             SecretInfo(
                 name=name,

@@ -33,7 +33,7 @@ LONGEST_PAUSE_SECONDS: Final = 600.0
 RECOVERY_TRIES: Final = 6
 RECOVERY_PAUSE_SECONDS: Final = 1.0
 OURS: Final = {"nexomatic": "secret"}
-"""The tag of what the hub has put: it writes and deletes nothing else."""
+"""The tag of what the hub has put: it recovers nothing else."""
 
 T = TypeVar("T")
 
@@ -44,7 +44,6 @@ class Stored:
 
     value: str = field(repr=False)
     version: str
-    ours: bool
 
 
 class _Answered(Exception):
@@ -84,7 +83,7 @@ class Vault:
             if answer.code == "SecretDisabled":
                 raise Unreadable(f"the secret {name} is disabled in the key vault") from None
             raise _unexpected(answer) from None
-        return Stored(found.value or "", found.properties.version or "", _is_ours(found.properties.tags))
+        return Stored(found.value or "", found.properties.version or "")
 
     async def write(self, name: str, value: str) -> str:
         """A new version; which. Recovers a name that was deleted, if the hub had put it. Raises `Rejected`."""

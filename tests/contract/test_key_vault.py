@@ -23,9 +23,10 @@ from hub.secrets.port import Unreadable
 from hub.secrets.vault import Vault, open_vault
 from hub.settings import Settings
 from hub.storage.embedded import open_embedded
+from tests.contract.test_secrets import random
 from tests.unit.configuring import StepClock
 from tests.unit.keeping import Keeper, keeper_over
-from tests.vault_server import BEARER, RESOURCE, Bearer, VaultServer, vault_of, vault_server
+from tests.vault_server import BEARER, RESOURCE, Bearer, Held, VaultServer, vault_of, vault_server
 
 VALUE = "a-value-that-must-not-show"
 PREFIX = "tests-"
@@ -47,6 +48,11 @@ class Rig:
     async def get(self, name: str = "a") -> str:
         return (await self.keeper.secrets.get(name)).value
 
+    def held(self) -> Held:
+        found = self.server.find("tests-a")
+        assert found is not None
+        return found
+
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +71,7 @@ async def rig() -> AsyncIterator[Rig]:
     async with vault_server() as server, vault_of(server, clock, sleep=no_time) as vault:
 
         def process(*, in_vault: bool = True) -> Keeper:
-            return keeper_over(storage.tables, clock, vault=keepers(vault, PREFIX, clock) if in_vault else None)
+            return keeper_over(storage.tables, clock, vault=keepers(vault, PREFIX, clock, random) if in_vault else None)
 
         yield Rig(server, vault, clock, process)
     await storage.close()
@@ -283,17 +289,17 @@ class TestNames:
         await rig.put()
         assert await rig.get() == VALUE
         await rig.keeper.secrets.delete("a")
-        assert {path.split()[1] for path in rig.server.calls} == {"/secrets/tests-a"} | {
-            path.split()[1] for path in rig.server.calls if path.startswith(("GET /secrets/tests-a/",))
-        }
-        assert rig.server.value("a") == "of somebody else"
+        assert {call.split("/")[2].rpartition("-")[0] for call in rig.server.calls} == {"tests-a"}
+        assert rig.server.secrets["a"].versions[-1].value == "of somebody else"
 
-    async def test_somebody_elses_secret_is_not_overwritten(self, rig: Rig) -> None:
+    async def test_somebody_elses_secret_is_not_overwritten_and_not_shown(self, rig: Rig) -> None:
         rig.server.put("tests-a", "of somebody else")
-        with pytest.raises(Rejected, match="put null as the value"):
-            await rig.put()
-        assert rig.server.value("tests-a") == "of somebody else"
-        assert await rig.keeper.secrets.list() == [], "nor shown"
+        await rig.put()
+        assert await rig.get() == VALUE
+        await rig.keeper.secrets.delete("a")
+        assert rig.server.secrets["tests-a"].versions[-1].value == "of somebody else"
+        assert not rig.server.secrets["tests-a"].deleted
+        assert await rig.keeper.secrets.list() == []
 
     async def test_a_put_that_is_refused_asks_the_vault_for_nothing(self, rig: Rig) -> None:
         await rig.put()
@@ -302,26 +308,50 @@ class TestNames:
             await rig.keeper.secrets.put("a", "other", expect=Match(absent=True).check)
         assert len(rig.server.calls) == called
 
-    async def test_what_a_put_of_the_hub_left_behind_is_no_hindrance(self, rig: Rig) -> None:
-        left = await rig.vault.write("tests-a", "of a process that died")
+    async def test_a_deletion_that_takes_effect_late_does_not_meet_what_was_put_since(self, rig: Rig) -> None:
         await rig.put()
-        assert await rig.get() == VALUE
-        with pytest.raises(Unreadable):
-            await rig.vault.read("tests-a", left)
+        (before,) = rig.server.secrets
+        await rig.keeper.secrets.delete("a")
+        await rig.put("after")
+        await rig.vault.delete(before)  # the same call again, from a connection that hung
+        rig.clock.seconds += FRESH_SECONDS
+        assert await rig.get() == "after"
 
-    async def test_a_name_that_is_too_long_with_the_prefix_is_refused(self, rig: Rig) -> None:
-        await rig.put(name="x" * (127 - len(PREFIX)))
-        with pytest.raises(Invalid, match="at most 121 are allowed"):
-            await rig.put(name="x" * (128 - len(PREFIX)))
+    async def test_versions_of_one_secret_share_its_place(self, rig: Rig) -> None:
+        for value in ("one", "two", "three"):
+            await rig.put(value)
+        (held,) = rig.server.secrets.values()
+        assert [each.enabled for each in held.versions] == [False, True, True]
+
+    async def test_a_name_that_is_too_long_with_what_stands_around_it_is_refused(self, rig: Rig) -> None:
+        longest = 127 - len(PREFIX) - 13
+        await rig.put(name="x" * longest)
+        with pytest.raises(Invalid, match=f"at most {longest} are allowed"):
+            await rig.put(name="x" * (longest + 1))
+
+    async def test_a_version_that_was_disabled_in_the_vault_is_not_given_out(self, rig: Rig) -> None:
+        await rig.put()
+        rig.held().versions[-1].enabled = False
+        with pytest.raises(Unreadable, match="disabled in the key vault"):
+            await rig.get()
+
+    async def test_one_that_was_deleted_in_the_vault_is_missing_and_can_be_put_again(self, rig: Rig) -> None:
+        await rig.put()
+        held = rig.held()
+        held.deleted = True
+        with pytest.raises(Missing, match="put it again"):
+            await rig.get()
+        await rig.put("again")
+        assert await rig.get() == "again"
+        assert [each.enabled for each in held.versions] == [False, True], "what was deleted does not come back"
 
     async def test_a_deleted_name_that_is_slow_to_come_back_is_waited_for_or_told_of(self, rig: Rig) -> None:
         await rig.put()
-        rig.server.slow_names = 2
-        await rig.keeper.secrets.delete("a")
+        held = rig.held()
+        held.deleted, held.busy, rig.server.slow_names = True, 2, 1
         await rig.put("after")
         assert await rig.get() == "after"
-        rig.server.slow_names = 20
-        await rig.keeper.secrets.delete("a")
+        held.deleted, held.busy = True, 20
         with pytest.raises(VaultUnavailable, match="still deleting or recovering"):
             await rig.put()
 
@@ -329,23 +359,8 @@ class TestNames:
         rig.server.put("tests-a", "of somebody else")
         rig.server.secrets["tests-a"].deleted = True
         with pytest.raises(Rejected, match="deleted secret tests-a of somebody else: purge it there"):
-            await rig.put()
+            await rig.vault.write("tests-a", VALUE)
         assert rig.server.secrets["tests-a"].deleted
-
-    async def test_a_version_that_was_disabled_in_the_vault_is_not_given_out(self, rig: Rig) -> None:
-        await rig.put()
-        rig.server.secrets["tests-a"].versions[-1].enabled = False
-        with pytest.raises(Unreadable, match="disabled in the key vault"):
-            await rig.get()
-
-    async def test_one_that_was_deleted_in_the_vault_is_missing_and_can_be_put_again(self, rig: Rig) -> None:
-        await rig.put()
-        rig.server.secrets["tests-a"].deleted = True
-        with pytest.raises(Missing, match="put it again"):
-            await rig.get()
-        await rig.put("again")
-        rig.clock.seconds += 10
-        assert await rig.get() == "again"
 
 
 class TestWhatSomebodyElsePuts:

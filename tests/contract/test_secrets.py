@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -24,6 +25,12 @@ from tests.unit.keeping import NEW_KEY, OLD_KEY, Keeper, keeper_over
 from tests.vault_server import VaultServer, vault_of, vault_server
 
 PREFIX = "tests-"
+
+
+def random() -> int:
+    return secrets.randbits(128)
+
+
 VALUE = "hunter2 für alle 🔑\n"
 
 
@@ -48,14 +55,20 @@ class Place:
     def process(self, **keys: RootKey) -> Keeper:
         """A process of its own."""
         clock = SystemClock()
-        vault = keepers(self._vault, PREFIX, clock) if self._vault is not None else None
+        vault = keepers(self._vault, PREFIX, clock, random) if self._vault is not None else None
         return keeper_over(self.storage.tables, clock, vault=vault, **keys)
 
     async def readable(self, keeper: Keeper, name: str) -> set[str]:
         """The versions of this secret that can be read where they are kept."""
         if self.server is not None:
-            held = self.server.secrets.get(f"{PREFIX}{name}".lower())
-            return {each.version for each in held.versions if each.enabled} if held and not held.deleted else set()
+            there = [(key, held) for key, held in self.server.secrets.items() if not held.deleted]
+            return {
+                f"{key.rpartition('-')[2]}.{each.version}"
+                for key, held in there
+                if key.startswith(f"{PREFIX}{name}-".lower())
+                for each in held.versions
+                if each.enabled
+            }
         return {each.version for each in await keeper.rows.heads() if each.name.casefold() == name.casefold()}
 
 
