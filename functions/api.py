@@ -40,7 +40,11 @@ async def api(req: func.HttpRequest) -> func.HttpResponse:
     here = await hub()
     caller = await _caller(here, req)
     request = Request(req.method, req.url, req.headers, req.get_body())
-    return _response(await call(await _app(here), request, caller))
+
+    async def again() -> Caller:
+        return await _caller(here, req)
+
+    return _response(await call(await _app(here), request, caller, again))
 
 
 async def _caller(here: Hub, req: func.HttpRequest) -> Caller:
@@ -101,6 +105,8 @@ def services_of(here: Hub) -> Services:
         logs=here.logs,
         listing=here.listing,
         operations=here.operations,
+        watchers=here.watchers,
+        idempotency=here.idempotency,
         configuration=here.configuration,
         resources=here.resources,
         secrets=here.secret_book,

@@ -32,6 +32,7 @@ from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.life.debts import Debts
 from hub.life.explain import Explainer, Process
+from hub.life.idempotency import Idempotency
 from hub.life.lease import LeaseTokens
 from hub.life.listing import Listing
 from hub.life.logs import Logs
@@ -45,6 +46,7 @@ from hub.life.rerun import Reruns
 from hub.life.tally import Tally
 from hub.life.terms import Terms
 from hub.life.waits import Waits
+from hub.life.watchers import Watchers
 from hub.limits.depth import QueueDepths
 from hub.limits.overflow import Overflow
 from hub.limits.slots import Slots
@@ -151,6 +153,8 @@ class Hub:
     stats: StatsBook
     sources: Sources
     waits: Waits
+    watchers: Watchers
+    idempotency: Idempotency
     resources: Resources
     sinks: Sinks
     people: People
@@ -171,6 +175,15 @@ class _Wires:
     dispatcher: Dispatcher | None = None
     polls: Polls | None = None
     waits: Waits | None = None
+    watchers: Watchers | None = None
+
+    def changed(self, event_id: str) -> None:
+        if self.watchers is not None:
+            self.watchers.changed(event_id)
+
+    def logged(self, event_id: str) -> None:
+        if self.watchers is not None:
+            self.watchers.logged(event_id)
 
     def ended(self, event_id: str) -> None:
         if self.waits is not None:
@@ -178,6 +191,12 @@ class _Wires:
 
     def polls_held(self) -> int:
         return self.dispatcher.held_polls if self.dispatcher is not None else 0
+
+    def waits_held(self) -> int:
+        return self.waits.held if self.waits is not None else 0
+
+    def watchers_held(self) -> int:
+        return self.watchers.held if self.watchers is not None else 0
 
     def wake(self, queue: str) -> None:
         if self.polls is not None:
@@ -228,7 +247,7 @@ def build(
     wires = _Wires()
     audit = build_audit(storage, clock, randomness, status_of)
     configuration = ConfigurationCopy(storage.tables, clock)
-    news = _news(storage, clock, topic, wires.ended)
+    news = _news(storage, clock, topic, wires)
     context = _context(options, storage, clock, evaluator, randomness, configuration, wires, news)
     slots = Slots(storage.tables, context.margin())
     tokens = LeaseTokens(options.signer(Purpose.LEASE))
@@ -254,8 +273,10 @@ def build(
     )
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     upkeep_rows = UpkeepRows(storage.tables)
-    waits = wires.waits = Waits(context, options.max_held_polls, wires.polls_held)
-    hold = Hold(options.fleet, options.max_held_polls, lambda: waits.held)
+    most = options.max_held_polls
+    waits = wires.waits = Waits(context, most, lambda: wires.polls_held() + wires.watchers_held())
+    watchers = wires.watchers = Watchers(most, lambda: wires.polls_held() + wires.waits_held())
+    hold = Hold(options.fleet, most, lambda: wires.waits_held() + wires.watchers_held())
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
     canceller, reruns = Canceller(context, debts, slots), Reruns(context, creator, depths)
     listing = Listing(storage.tables, context.partitions, clock, context.margin())
@@ -303,6 +324,8 @@ def build(
         stats=stats,
         sources=sources,
         waits=waits,
+        watchers=watchers,
+        idempotency=Idempotency(context, DeliveryRows(storage.tables)),
         resources=administration.resources,
         sinks=administration.sinks,
         people=administration.people,
@@ -312,10 +335,10 @@ def build(
     )
 
 
-def _news(storage: Storage, clock: Clock, topic: Topic | None, ended: Callable[[str], None]) -> News:
+def _news(storage: Storage, clock: Clock, topic: Topic | None, wires: _Wires) -> News:
     tally = Tally(clock, storage.operations.by_kind)
     announcer = Announcer(EventRows(storage.tables, announcing=True), topic) if topic is not None else None
-    return News(tally, announcer, ended)
+    return News(tally, announcer, wires.ended, wires.changed, wires.logged)
 
 
 def _context(

@@ -6,7 +6,7 @@ raises is raised here, where one table makes a problem document of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CALLER: Final = "nexomatic.caller"
 """Where in the scope the caller is."""
+AGAIN: Final = "nexomatic.caller-again"
+"""And where is asked who they are now."""
 _SET_COOKIE: Final = "set-cookie"
 
 
@@ -40,8 +42,8 @@ class Answer:
     """Each `Set-Cookie`: the one header that an answer may have several of."""
 
 
-async def call(app: ASGIApp, request: Request, caller: object) -> Answer:
-    """The application's answer. Raises what it raises."""
+async def call(app: ASGIApp, request: Request, caller: object, again: Callable[[], Awaitable[object]]) -> Answer:
+    """The application's answer, to who calls; `again` says who that is later on. Raises what it raises."""
     answer: dict[str, Any] = {}
     body: list[bytes] = []
     pending = [{"type": "http.request", "body": request.body, "more_body": False}]
@@ -55,7 +57,7 @@ async def call(app: ASGIApp, request: Request, caller: object) -> Answer:
         else:
             body.append(message.get("body", b""))
 
-    await app(_scope(request, caller), receive, send)
+    await app({**_scope(request, caller), AGAIN: again}, receive, send)
     pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer["headers"]]
     headers = {name: value for name, value in pairs if name != _SET_COOKIE}
     cookies = [value for name, value in pairs if name == _SET_COOKIE]

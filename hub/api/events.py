@@ -11,12 +11,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from hub.api import cursors, redaction
 from hub.api.life_views import ExplainView, Retry, TreeNode, TreeView
+from hub.api.live import LIVE, UNCHANGED, nothing_new
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
 from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
-from hub.audit.attempt import came_to, intend
+from hub.audit.attempt import came_to, concerns, intend
 from hub.errors import FieldError, Invalid, Missing, NotFound, Rejected
 from hub.life.create import NewEvent
+from hub.life.idempotency import Asked, Promised
 from hub.life.listing import Wanted
 from hub.life.rerun import Wish
 from hub.life.tree import tree
@@ -24,6 +26,7 @@ from hub.model.audit import Change
 from hub.model.configuration import EventType, SourceKind
 from hub.model.event import Content, Event, State
 from hub.model.snapshot import Snapshot
+from hub.people.identity import actor_of
 from hub.rules import ids, strict_json
 from hub.rules.reporting import shown_state
 from hub.rules.tracing import correlation_id_of, traceparent_of
@@ -38,16 +41,29 @@ IdempotencyKey = Annotated[str | None, Header(description="Drawn by the caller, 
 
 
 @router.post("/api/events", status_code=201)
-async def fire(desk: Desk, request: Request, response: Response, body: Fire) -> EventView:
-    """Fire an event by hand."""
+async def fire(
+    desk: Desk, request: Request, response: Response, body: Fire, idempotency_key: IdempotencyKey = None
+) -> EventView:
+    """Fire an event by hand. Under one Idempotency-Key there is one event, however often it is asked for in a day."""
     event_type, snapshot = await _fireable(desk, body.event_type)
+    payload = strict_json.encode_bounded(body.payload, desk.life.terms.max_payload)
+    promised = None
+    if idempotency_key is not None:
+        asked = f"{event_type.name.casefold()} ".encode() + payload
+        promised = await promise(desk, request, idempotency_key, asked)
+        before = None if promised.first else await _found(desk, promised.id)
+        if before is not None:
+            response.headers["Location"] = f"/api/events/{before.id}"
+            concerns(f"events/{before.id}")
+            return await _view(desk, before)
     await desk.depths.check([event_type], snapshot)
     await intend([Change(resource="events", after={"event_type": event_type.name})])
     event = await desk.creator.create(
         NewEvent(
             event_type=event_type,
             source_kind=SourceKind.MANUAL,
-            payload=strict_json.encode_bounded(body.payload, desk.life.terms.max_payload),
+            payload=payload,
+            id=promised.id if promised is not None else None,
             traceparent=traceparent_of(request.headers, desk.life.randomness()),
             correlation_id=correlation_id_of(request.headers),
         )
@@ -57,7 +73,13 @@ async def fire(desk: Desk, request: Request, response: Response, body: Fire) -> 
     return EventView.of(event, event.state, body.payload, None)
 
 
-@router.get("/api/events")
+async def promise(desk: Services, request: Request, key: str, content: bytes) -> Promised:
+    """The id of what this request makes under this key. Raises `Invalid`, `Rejected`."""
+    asked = Asked(actor_of(caller_of(request)), f"{request.method} {request.url.path}", checked_key(key), content)
+    return await desk.idempotency.promise(asked)
+
+
+@router.get("/api/events", dependencies=[LIVE], responses=UNCHANGED)
 async def list_events(
     desk: Desk,
     state: Annotated[str | None, Query(max_length=100, description="One of the states, or several with commas")] = None,
@@ -82,7 +104,7 @@ async def list_events(
     )
 
 
-@router.get("/api/events/{id}")
+@router.get("/api/events/{id}", dependencies=[LIVE], responses=UNCHANGED)
 async def read_event(desk: Desk, request: Request, id: str) -> EventView:  # noqa: A002 - the name in the address
     """Everything about one event. Viewers read its payload and result without what its EventType redacts."""
     try:
@@ -118,7 +140,7 @@ async def retry(
         Wish(
             event_id=ids.check(id),
             how=how,
-            key=_key(idempotency_key),
+            key=None if idempotency_key is None else checked_key(idempotency_key),
             traceparent=traceparent_of(request.headers, desk.life.randomness()),
             correlation_id=correlation_id_of(request.headers),
         )
@@ -146,13 +168,20 @@ async def explain_event(desk: Desk, id: str) -> ExplainView:  # noqa: A002 - the
     return ExplainView.explaining(explained.event, _shown_state(desk, explained.event), explained.explanation)
 
 
-@router.get("/api/events/{id}/logs", response_model=LogsView)
-async def read_logs(desk: Desk, id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> Response:  # noqa: A002
+@router.get("/api/events/{id}/logs", response_model=LogsView, dependencies=[LIVE], responses=UNCHANGED)
+async def read_logs(
+    desk: Desk,
+    request: Request,
+    id: str,  # noqa: A002 - the name in the address
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+) -> Response:
     """Lines with a number above `after`: some thousand at a time, so ask on until it is `complete`.
 
     Reading makes a running task send its lines as they come for half a minute.
     """
     page = await desk.logs.read(ids.check(id), after=after)
+    if not page.lines and not page.complete:
+        nothing_new(request)
     view = LogsView(lines=[LogLineView.of(each) for each in page.lines], complete=page.complete)
     # Not by way of FastAPI, which would make objects of every line again before it makes text of them.
     return Response(view.model_dump_json(), media_type="application/json")
@@ -188,8 +217,16 @@ def _shown_state(desk: Services, event: Event) -> State:
     return shown_state(event.state, event.lease_until, desk.clock.now(), desk.life.margin())
 
 
-def _key(given: str | None) -> str | None:
-    if given is not None and not _KEY.fullmatch(given):
+async def _found(desk: Services, event_id: str) -> Event | None:
+    try:
+        return (await desk.life.events.get(event_id)).event
+    except Missing:
+        return None
+
+
+def checked_key(given: str) -> str:
+    """Raises `Invalid`."""
+    if not _KEY.fullmatch(given):
         what = "must be 1 to 200 printable ASCII characters"
         raise Invalid(f"Idempotency-Key {what}", [FieldError("idempotency-key", what)])
     return given

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from hub.api import cursors
 from hub.api.cursors import Cursor, Limit
-from hub.api.events import check_times
+from hub.api.events import IdempotencyKey, check_times, promise
+from hub.api.live import LIVE, UNCHANGED
 from hub.api.operation_views import Bulk, OperationList, OperationView
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.audit.attempt import came_to, intend
@@ -14,7 +15,7 @@ from hub.life.operations import NewOperation
 from hub.model.audit import Change
 from hub.model.operation import BulkAction, Operation, OperationState
 from hub.people.identity import actor_of
-from hub.rules import ids
+from hub.rules import ids, strict_json
 from hub.rules.rerunning import RerunAs
 
 router = APIRouter(route_class=GuardedRoute, tags=["operations"])
@@ -23,20 +24,27 @@ _LIST = "operations"
 
 
 @router.post("/api/events/bulk", status_code=202)
-async def begin_operation(desk: Desk, request: Request, response: Response, body: Bulk) -> OperationView:
+async def begin_operation(
+    desk: Desk, request: Request, response: Response, body: Bulk, idempotency_key: IdempotencyKey = None
+) -> OperationView:
     """Cancel, or run again, all events that a filter finds, as an operation that goes on by itself.
 
-    Events that come after it began are not touched. `GET /api/operations/{id}` says how far it has come.
+    Events that come after it began are not touched. Under one
+    Idempotency-Key there is one operation. `GET /api/operations/{id}` says how far it has come.
     """
     check_times(body.filter.begin, body.filter.end)
     found = body.checked()
     asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     await intend([Change(resource="operations", after=asked)])
+    promised = None
+    if idempotency_key is not None:
+        promised = await promise(desk, request, idempotency_key, strict_json.write(asked))
     operation = await desk.operations.begin(
         NewOperation(
             action=body.action,
             filter=found,
             how=(body.how or RerunAs.TODAY) if body.action is BulkAction.RETRY else None,
+            id=promised.id if promised is not None else None,
             created_by=actor_of(caller_of(request)),
         )
     )
@@ -53,7 +61,7 @@ async def list_operations(desk: Desk, cursor: Cursor = None, limit: Limit = 50) 
     return OperationList(items=[_view(each) for each in found], cursor=following)
 
 
-@router.get("/api/operations/{id}")
+@router.get("/api/operations/{id}", dependencies=[LIVE], responses=UNCHANGED)
 async def read_operation(desk: Desk, id: str) -> OperationView:  # noqa: A002 - the name in the address
     """How far one operation has come."""
     return _view(await desk.operations.get(ids.check(id)))

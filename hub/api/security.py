@@ -6,11 +6,12 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
 
-from hub.api import recording
+from hub.api import live, recording
 from hub.api.adapter import CALLER
 from hub.api.services import Services
 from hub.errors import FieldError, Invalid, LengthRequired, NotAllowed, NotAuthenticated, UnsupportedBody
@@ -25,6 +26,20 @@ ENVELOPE_BYTES: Final = 4096
 """What may lie around a payload in a request that fires an event."""
 _HOST_KEY: Final = "code"
 """A query parameter of the Functions host: let pass, never looked at."""
+
+IDEMPOTENCY_KEY: Final = "idempotency-key"
+_ONCE: Final = "its answer holds a secret that is shown once and kept nowhere. Ask without a key"
+WITHOUT_KEY: Final = {
+    "POST /api/tokens": f"{_ONCE}; a name that is taken is refused",
+    "POST /api/users": f"{_ONCE}; a name that is taken is refused",
+    "POST /api/users/{name}/invite": f"{_ONCE}; the invitation before is over then",
+    "POST /api/enrolments": f"{_ONCE}, and delete the enrolment that was made if nobody heard of it",
+    "POST /api/session": _ONCE,
+    "POST /api/session/invitation": _ONCE,
+    "POST /api/sources/{name}/rotate-key": "each call makes another address. Read the source to see whether it did",
+    "POST /api/sources/{name}/receipts/{id}/replay": "each call fires anew. Read the receipts to see whether it did",
+}
+"""Where a key cannot be taken, and why. Of the other POSTs some take one, and the rest may be repeated as they are."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -80,6 +95,8 @@ class GuardedRoute(APIRoute):
         for method in self.methods or ():
             if f"{method} {path}" not in ROUTES:
                 raise LookupError(f"{method} {path} is not in the table of routes and roles")
+        self._is_live = live.LIVE in self.dependencies
+        self._query = _query_names(self.dependant)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -109,12 +126,18 @@ class GuardedRoute(APIRoute):
             sessions = (await _services(request)).people.sessions
             sessions.check_intended(caller_of(request), request.method, request.headers)
         if self.path != CALLBACK:  # providers add what they like
-            _check_query(request, {each.alias for each in self.dependant.query_params})
+            _check_query(request, self._query)
+        _check_key(route, request)
         strict = StrictRequest(request)
         if self.body_field is not None:
             strict.content = await self._content(strict)
         try:
-            return await handle(strict)
+            if not self._is_live:
+                return await handle(strict)
+            watchers = (await _services(request)).watchers
+            return await live.answer(
+                watchers, strict, lambda: handle(strict), lambda: require(route, caller_of(strict))
+            )
         except RequestValidationError as error:
             model = self.body_field.field_info.annotation if self.body_field is not None else None
             raise field_errors.refusal([{**each, "loc": each["loc"][1:]} for each in error.errors()], model) from None
@@ -133,6 +156,12 @@ class GuardedRoute(APIRoute):
         return MOST_CONFIGURATION_BYTES if self.path.startswith("/api/configuration") else MOST_BODY_BYTES
 
 
+def _query_names(dependant: Dependant) -> set[str]:
+    """The query parameters of a route and of what it depends on."""
+    names = {each.alias for each in dependant.query_params}
+    return names.union(*(_query_names(each) for each in dependant.dependencies))
+
+
 def _check_query(request: Request, known: set[str]) -> None:
     """A misspelt filter must not look like one that found everything."""
     problems = [
@@ -142,6 +171,13 @@ def _check_query(request: Request, known: set[str]) -> None:
     ]
     if problems:
         raise Invalid("; ".join(f"{each.field} {each.message}" for each in problems[:3]), problems)
+
+
+def _check_key(route: str, request: Request) -> None:
+    """Who sends a key relies on it: where it would not hold it is refused, and not ignored."""
+    if IDEMPOTENCY_KEY in request.headers and route in WITHOUT_KEY:
+        what = f"is not taken here: {WITHOUT_KEY[route]}"
+        raise Invalid(f"Idempotency-Key {what}", [FieldError(IDEMPOTENCY_KEY, what)])
 
 
 def _check_transfer(request: Request, body: bytes) -> None:

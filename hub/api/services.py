@@ -16,10 +16,12 @@ from hub.life.cancel import Canceller
 from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.life.explain import Explainer
+from hub.life.idempotency import Idempotency
 from hub.life.listing import Listing
 from hub.life.logs import Logs
 from hub.life.operations import Operations
 from hub.life.rerun import Reruns
+from hub.life.watchers import Watchers
 from hub.limits.depth import QueueDepths
 from hub.people.wiring import People
 from hub.rules.callers import FrontEnd
@@ -41,6 +43,8 @@ class Services:
     logs: Logs
     listing: Listing
     operations: Operations
+    watchers: Watchers
+    idempotency: Idempotency
     configuration: ConfigurationCopy
     resources: Resources
     secrets: SecretBook

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from hub.api.cursors import Cursor, Limit, page, read
+from hub.api.live import LIVE, UNCHANGED
 from hub.api.security import Desk, GuardedRoute
 from hub.api.services import Services
 from hub.api.views import SinkList, SinkView
@@ -20,7 +21,7 @@ LONG_GONE: Final = timedelta(days=30)
 router = APIRouter(route_class=GuardedRoute, tags=["sinks"])
 
 
-@router.get("/api/sinks")
+@router.get("/api/sinks", dependencies=[LIVE], responses=UNCHANGED)
 async def list_sinks(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> SinkList:
     """Sinks by name."""
     found, following = page(desk.cursors, "sinks", await desk.sinks.list(), lambda each: each.name, cursor, limit)
@@ -28,7 +29,7 @@ async def list_sinks(desk: Desk, cursor: Cursor = None, limit: Limit = 100) -> S
     return SinkList(items=[_view(desk, sink, there.get(sink.name)) for sink in found], cursor=following)
 
 
-@router.get("/api/sinks/{name}")
+@router.get("/api/sinks/{name}", dependencies=[LIVE], responses=UNCHANGED)
 async def read_sink(desk: Desk, name: str) -> SinkView:
     """One sink."""
     sink = await desk.sinks.get(name)

@@ -43,6 +43,7 @@ class Logs:
     async def add(self, lease: Lease, chunk: Chunk) -> None:
         """Store a chunk of this attempt. Repeating it changes nothing."""
         await self._life.logs.add(lease.event_id, lines_of(lease.holding.attempt, chunk))
+        self._life.news.logged(lease.event_id)
 
     async def tail(self, lease: Lease, chunks: Sequence[Chunk], *, final: bool) -> bytes:
         """What of the last chunks may ride on the completion; the others are stored now.

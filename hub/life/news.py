@@ -27,12 +27,23 @@ class News:
     """Called where a change has just been written. None of it waits, but for `settle`."""
 
     def __init__(
-        self, tally: Tally, announcer: Announces | None = None, ended: Callable[[str], None] = lambda _: None
+        self,
+        tally: Tally,
+        announcer: Announces | None = None,
+        ended: Callable[[str], None] = lambda _: None,
+        changed: Callable[[str], None] = lambda _: None,
+        logged: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`ended` tells those who wait in this process for the end of an event, by its id."""
+        """`ended` tells those who wait in this process for the end of an event, by its id.
+
+        `changed` and `logged` tell those who watch events.
+        """
         self.tally = tally
         self._announcer = announcer
         self._tell_end = ended
+        self._tell_change = changed
+        self.logged = logged
+        """There is more of an event's log, by its id."""
 
     @property
     def announcing(self) -> bool:
@@ -42,12 +53,14 @@ class News:
     def fired(self, event: Event) -> None:
         """An event was created."""
         self.tally.fired(event)
+        self._tell_change(event.id)
         if self._announcer is not None:
             self._announcer.changed(event)
 
     def claimed(self, before: Event, claimed: Event) -> None:
         """An event was claimed."""
         self.tally.claimed(before, claimed.attempts[-1].started_at)
+        self._tell_change(claimed.id)
         if self._announcer is not None:
             self._announcer.changed(claimed)
 
@@ -62,6 +75,7 @@ class News:
         self._ended(before.id, changes)
 
     def _ended(self, event_id: str, changes: Changes) -> None:
+        self._tell_change(event_id)
         if "state" not in changes or not changes["state"].final:
             return
         self._tell_end(event_id)

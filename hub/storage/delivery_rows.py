@@ -34,6 +34,8 @@ class Delivery:
     receipt_id: str | None = None
     """Of the delivery that fired; None: it is under way, or whoever took it crashed before its end."""
     lines: tuple[Line, ...] = ()
+    asked: str = ""
+    """Of a request under a key: the digest of what was asked for."""
     etag: str = ""
 
 
@@ -94,6 +96,7 @@ def _values(delivery: Delivery) -> dict[str, Value]:
         "at": codec.text_of_time(delivery.at),
         "shard": delivery.shard,
         "expires_at": codec.text_of_time(delivery.expires_at),
+        **({"asked": delivery.asked} if delivery.asked else {}),
     }
 
 
@@ -105,5 +108,6 @@ def _delivery(row: Row) -> Delivery:
         expires_at=codec.time_of_text(str(row.values["expires_at"])),
         receipt_id=str(row.values.get("receipt_id", "")) or None,
         lines=decode_lines(row.values.get("lines", b"[]")),
+        asked=str(row.values.get("asked", "")),
         etag=row.etag,
     )

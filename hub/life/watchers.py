@@ -1,0 +1,65 @@
+"""Requests that are held open until what they ask for has changed: woken when it changes in this process.
+
+What changes in another process they find by looking now and then. Each is a request held open, as a poll is, and
+counts as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+ALL: Final = "*"
+"""What is told of every event's changes."""
+
+
+class Watchers:
+    """One per process. All of it happens on the event loop."""
+
+    def __init__(self, most_held: int, others_held: Callable[[], int]) -> None:
+        self._most_held = most_held
+        self._others_held = others_held
+        self._waiting: dict[str, list[asyncio.Event]] = {}
+
+    @property
+    def held(self) -> int:
+        """How many requests are held at the moment."""
+        return sum(len(each) for each in self._waiting.values())
+
+    def changed(self, event_id: str) -> None:
+        """An event was created, or its row says something else now."""
+        self._tell(event_id)
+        self._tell(ALL)
+
+    def logged(self, event_id: str) -> None:
+        """There is more of an event's log."""
+        self._tell(event_id)
+
+    @contextmanager
+    def watching(self, what: str) -> Iterator[asyncio.Event | None]:
+        """Set whenever this event (or `ALL`, any) changes. None: this process holds as many requests as it may."""
+        if self.held + self._others_held() >= self._most_held:
+            yield None
+            return
+        news = asyncio.Event()
+        self._waiting.setdefault(what, []).append(news)
+        try:
+            yield news
+        finally:
+            self._waiting[what].remove(news)
+            if not self._waiting[what]:
+                del self._waiting[what]
+
+    def _tell(self, what: str) -> None:
+        for news in self._waiting.get(what, ()):
+            news.set()
+
+
+async def news_within(news: asyncio.Event, seconds: float) -> None:
+    """Returns at the next news, or when the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    news.clear()
