@@ -214,6 +214,18 @@ def test_what_the_timer_missed_is_caught_up_as_the_schedule_says(catch_up: str, 
     scheduled(body, timers=False)
 
 
+def test_where_the_timer_has_stopped_a_process_with_traffic_fires_what_is_due() -> None:
+    async def body(fleet: Fleet) -> None:
+        await fleet.rig.schedule(cron="6 6 * * *")
+        await fleet.hubs[0].upkeep.tick()
+        await reach(at(5))
+        fleet.hubs[0].upkeep.traffic()
+        await reach(at(5, 10))
+        assert [each.not_before for each in await made(fleet)] == [at(6)]
+
+    scheduled(body, timers=False)
+
+
 def test_what_is_caught_up_runs_though_its_queue_time_out_is_over() -> None:
     async def body(fleet: Fleet) -> None:
         await fleet.rig.event_type("A", queue_timeout_seconds=60)
