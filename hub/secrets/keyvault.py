@@ -31,6 +31,8 @@ class Stored(Protocol):
     def value(self) -> str: ...
     @property
     def version(self) -> str: ...
+    @property
+    def ours(self) -> bool: ...
 
 
 class Calls(Protocol):
@@ -102,14 +104,17 @@ class ForeignValues:
         self._memory: Memory[Secret] = Memory(clock, NEWEST_FRESH_SECONDS)
 
     async def add(self, name: str, value: str | None, *, after: str | None) -> str:  # noqa: ARG002 - reading is all there is
-        """The newest version that is there. Raises `Rejected` if there is none. One call."""
+        """The newest version that is there. Raises `Rejected` if there is none, or a hub has put it. One call."""
         assert value is None, "only the hub's own are put"
         there = _there(self._prefix, name)
         self._memory.forget(name.casefold())
         try:
-            return (await self._vault.read(there)).version
+            found = await self._vault.read(there)
         except Missing as error:
             raise Rejected(f"{error}: somebody has to put it there first") from None
+        if found.ours:  # under a second name it could be given out past whoever asks the audit for the first
+            raise Rejected(f"{there} in the key vault was put by a hub: name it as it is named there")
+        return found.version
 
     async def read(self, name: str, version: str) -> Secret:  # noqa: ARG002 - the newest stands, whichever that is
         """As the port says. One call in two minutes."""

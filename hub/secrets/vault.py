@@ -44,6 +44,8 @@ class Stored:
 
     value: str = field(repr=False)
     version: str
+    ours: bool
+    """A hub has put it."""
 
 
 class _Answered(Exception):
@@ -83,7 +85,7 @@ class Vault:
             if answer.code == "SecretDisabled":
                 raise Unreadable(f"the secret {name} is disabled in the key vault") from None
             raise _unexpected(answer) from None
-        return Stored(found.value or "", found.properties.version or "")
+        return Stored(found.value or "", found.properties.version or "", _is_ours(found.properties.tags))
 
     async def write(self, name: str, value: str) -> str:
         """A new version; which. Recovers a name that was deleted, if the hub had put it. Raises `Rejected`."""

@@ -389,6 +389,12 @@ class TestWhatSomebodyElsePuts:
         with pytest.raises(Missing):
             await rig.get()
 
+    async def test_what_the_hub_has_put_gets_no_second_name(self, rig: Rig) -> None:
+        await rig.put()
+        (there,) = rig.server.secrets
+        with pytest.raises(Rejected, match="was put by a hub"):
+            await rig.put(None, there.removeprefix(PREFIX))
+
     async def test_what_is_not_there_or_is_the_hubs_own_cannot_be_named_so(self, rig: Rig) -> None:
         with pytest.raises(Rejected, match="somebody has to put it there first"):
             await rig.put(None)
