@@ -13,6 +13,7 @@ CREATE, DEBTS, CANCEL = "hub/life/create.py", "hub/life/debts.py", "hub/life/can
 REDELIVER, RENEW, CONTEXT = "hub/life/redeliver.py", "hub/life/renew.py", "hub/life/context.py"
 LIFECYCLE, HINTS, SLOTS = "hub/rules/lifecycle.py", "hub/rules/hints.py", "hub/limits/slots.py"
 RELEASE = "hub/life/release.py"
+RELEASES = "hub/audit/releases.py"
 ALERTS, ALERT_RULES = "hub/life/alerts.py", "hub/rules/alerts.py"
 SCHEDULES = "hub/sources/schedules.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
@@ -382,6 +383,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "34b",
         "secrets are released under a lease that has run out",
         (RELEASE, "return until is not None and self._life.now() < until + margin", "return True"),
+    ),
+    _mutant(
+        "34c",
+        "secrets are given out of which the audit does not say so",
+        (RELEASE, "            await self._audit.record(who, event.id, given)\n", ""),
+    ),
+    _mutant(
+        "34d",
+        "a release whose record storage did not confirm is forgotten, whether it is there or not",
+        (
+            "hub/audit/releases.py",
+            "            await self._settle()\n            for",
+            "            self._due = None\n            for",
+        ),
     ),
     _mutant(
         "35a",

@@ -57,6 +57,10 @@ class End:
     surprises: Sequence[str]
     logs: Mapping[Claim, int]
     """How much log is kept of each attempt, in bytes."""
+    audit_breaks: Sequence[str]
+    """Where the audit is not as it was written."""
+    released: Mapping[tuple[str, str], int]
+    """What the audit says: how often a sink was given the secrets of an event."""
 
 
 class Oracle:
@@ -178,11 +182,13 @@ class Oracle:
 
     def _left_over(self, end: End) -> None:
         """What concerns no single event's row."""
-        for event_id, wrong in secret_rules.judge(self.book.gifts, self.record, self._scenario):
-            self._complain(end.at, event_id, wrong)
-        for event_id, wrong in self._alerts.left_over():
-            self._complain(end.at, event_id, wrong)
-        for event_id, wrong in self._schedules.left_over():
+        for event_id, wrong in (
+            *secret_rules.judge(self.book.gifts, self.record, self._scenario),
+            *secret_rules.recorded(self.book.gifts, end.released),
+            *(("-", f"the audit is broken: {each}") for each in end.audit_breaks),
+            *self._alerts.left_over(),
+            *self._schedules.left_over(),
+        ):
             self._complain(end.at, event_id, wrong)
         for surprise in end.surprises:
             self._complain(end.at, "-", surprise)

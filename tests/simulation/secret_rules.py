@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.simulation.book import Gift
 from tests.simulation.delays import CLOCK_MARGIN
@@ -28,6 +29,14 @@ def judge(gifts: Sequence[Gift], record: Record, scenario: Scenario) -> Iterator
             outcome = (ended(last, attempt) or {}).get("outcome")
             if outcome == "RETURNED" and (event_id, attempt) not in given:
                 yield event_id, f"attempt {attempt} was handed back as started, and never had its secrets"
+
+
+def recorded(gifts: Sequence[Gift], released: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, str]]:
+    """Whatever was given is in the audit. It may say more than that: of an answer that did not arrive."""
+    given = Counter((gift.claim[0], gift.sink) for gift in gifts)
+    for (event_id, sink), times in given.items():
+        if released.get((event_id, sink), 0) < times:
+            yield event_id, f"its secrets were given to {sink} {times} times, and the audit does not say so"
 
 
 def _versions(history: Sequence[Write]) -> Iterator[tuple[Write, float]]:

@@ -72,6 +72,8 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "33": (Struck("too_late_and_old"),),
     "34a": (Struck("secret_stall"),),
     "34b": (Struck("secret_stall_alone"),),
+    "34c": (Struck("secret"),),
+    "34d": (Swept("secret", "table.insert releases", (LOST,), seeds=range(1, 9)),),
     "35a": (Struck("secret"),),
     "35b": (Swept("secret", "FetchSecrets", (KILLED_AFTER,)),),
     "36a": (Struck("too_late_and_among_settled"),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from random import Random
 from typing import Any
 
 from hub import wire, wiring
+from hub.audit.release_list import WantedRelease
+from hub.audit.verifying import Walk
+from hub.audit.wanted import Wanted
 from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.terms import Terms
@@ -248,7 +252,28 @@ class _World:
                 complete = page.complete or not page.lines
         return found
 
+    async def _audit(self) -> tuple[list[str], Counter[tuple[str, str]]]:
+        """Where a fresh hub finds the audit broken, and which sink it says was given the secrets of which event."""
+        audit = self._build(self._engine, VirtualClock(self._loop), self._scenario.rng("auditor")).audit
+        breaks: list[str] = []
+        walk = Walk()
+        while walk.stage != "over":
+            done = await audit.verifying.step(walk)
+            breaks += [f"{each.chain} at {each.seq}: {each.what}" for each in done.breaks]
+            walk = done.walk
+        released: Counter[tuple[str, str]] = Counter()
+        after = None
+        while True:
+            page = await audit.release_list.page(WantedRelease(Wanted()), after=after, limit=200)
+            for each in page.items:
+                entry = each.entry
+                released[entry.resource.removeprefix("events/"), str(entry.actor).removeprefix("sinks/")] += 1
+            after = page.reached
+            if after is None:
+                return breaks, released
+
     async def _end(self) -> End:
+        breaks, released = await self._audit()
         takers: dict[str, list[Interval]] = {}
         for agent in self._agents:
             takers.setdefault(agent.sink_type, []).extend(agent.there(self._loop.time()))
@@ -259,6 +284,8 @@ class _World:
             messages=await self._messages(),
             slots=await self._slots(),
             logs=await self._logs(),
+            audit_breaks=breaks,
+            released=released,
             surprises=[*self._surprises, *self._network.surprises],
         )
 
