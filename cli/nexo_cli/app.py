@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nexo_cli.commands import configuration, events, people_here
+from nexo_cli.commands import configuration, events, people, people_here, records, secrets, sinks, sources
 
 app = typer.Typer(
     name="nexo",
@@ -13,5 +13,5 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for each in (people_here, events, configuration):
+for each in (people_here, events, configuration, sinks, sources, secrets, people, records):
     each.add_to(app)

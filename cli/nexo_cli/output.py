@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -150,6 +151,26 @@ def shown(document: Mapping[str, Any], *, skip: Sequence[str] = ()) -> None:
         json_out(document)
     else:
         fields(document, skip=skip)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int], None]]:
+    """On a terminal, how far long work has come; gives what is told how many are done. The cursor comes back."""
+    if run.json or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown_progress:
+        task = shown_progress.add_task(what, total=None)
+        yield lambda count: shown_progress.update(task, completed=count)
+
+
+def done(document: Mapping[str, Any], text: str) -> None:
+    """What was done, as JSON or in a sentence."""
+    json_out(document) if run.json else say(text)
 
 
 def _cell(document: Mapping[str, Any], name: str) -> Any:

@@ -24,6 +24,11 @@ def moment(text: str | None) -> str | None:
         raise NexoError(what, Exit.USAGE) from None
 
 
+def from_now(text: str) -> str:
+    """`90d` from now. Raises `NexoError`."""
+    return _utc(datetime.now(UTC) + timedelta(seconds=seconds(text) or 0))
+
+
 def seconds(text: str | None) -> int | None:
     """`15m` as seconds. Raises `NexoError`."""
     if text is None:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from nexo_cli.errors import Exit
 
 from tests.e2e.conftest import MODULES, configure
@@ -243,6 +244,123 @@ sink_types: [{name: C}]
 actions: [{name: c, runtime: python, module: c:c, on_success: C}]
 event_types: [{name: C, sink_type: C, action: c}]
 """
+
+
+class TestSinks:
+    def test_who_is_there(self, nexo: Nexo) -> None:
+        assert nexo("sinks", "list").rows[0][:3] == ["local", "PYTHON:BASE", "ONLINE"]
+        assert nexo("sinks", "show", "local", "--json").json["runtimes"]
+        assert nexo("sinks", "show", "nobody", code=Exit.NOT_FOUND).out == ""
+
+    def test_letting_one_in_and_removing_it(self, nexo: Nexo, shared: Platform) -> None:
+        arguments = ("PYTHON:BASE", "--lasts", "1h", "--label", "site=berlin", "--replace", "--json")
+        made = nexo("sinks", "enrol", *arguments).json
+        assert (made["labels"], made["replace"], made["uses_left"]) == ({"site": "berlin"}, True, 1)
+        said = nexo("sinks", "enrol", "PYTHON:BASE", "--uses", "2")
+        assert said.out.startswith("nxe_")
+        assert "nexomatic-agent enroll" in said.err
+        assert made["id"] in [row[0] for row in nexo("sinks", "enrolments").rows]
+        enrol = {"token": made["token"], "name": "guest", "version": "0.1.0"}
+        answer = requests.post(f"{shared.ready['url']}/agent/enroll", json=enrol, timeout=10)
+        assert answer.status_code in (200, 201), answer.text
+        for each in nexo("sinks", "enrolments", "--json").json:
+            nexo("sinks", "revoke-enrolment", each["id"])
+        assert nexo("sinks", "enrolments", "--json").json == []
+        assert "nobody is there to agree" in nexo("sinks", "remove", "guest", code=Exit.USAGE).err
+        assert nexo("sinks", "remove", "guest", "--yes").out == "removed guest\n"
+        assert "guest" not in nexo("sinks", "list").out
+
+
+class TestSecrets:
+    def test_put_rotate_restore_delete(self, nexo: Nexo) -> None:
+        value = "-----KEY-----\nsecond line"
+        assert "is made" in nexo("secrets", "set", "api-key", "--description", "of the shop", stdin=value + "\n").out
+        assert "as it was" in nexo("secrets", "set", "api-key", stdin=value).out
+        first = nexo("secrets", "show", "api-key", "--json").json
+        assert first["description"] == "of the shop"
+        assert "is changed" in nexo("secrets", "rotate", "api-key", stdin="another").out
+        assert first["version"] in nexo("secrets", "restore", "api-key").out
+        listed = nexo("secrets", "list")
+        assert listed.rows[0][0] == "api-key"
+        assert "second line" not in listed.out + nexo("secrets", "list", "--json").out
+        assert "nexo secrets set" in nexo("secrets", "rotate", "none", stdin="x", code=Exit.NOT_FOUND).err
+        assert "holds no value" in nexo("secrets", "set", "empty", stdin="", code=Exit.USAGE).err
+        assert nexo("secrets", "delete", "api-key", "--yes").out == "deleted api-key\n"
+        assert nexo("secrets", "list").out == ""
+
+
+class TestPeople:
+    def test_tokens(self, nexo: Nexo, shared: Platform, tmp_path: Path) -> None:
+        said = nexo("tokens", "create", "reader", "--lasts", "1h")
+        reader = Nexo(tmp_path / "reader", {"NEXO_HUB": shared.ready["url"], "NEXO_TOKEN": said.out.strip()})
+        assert reader("whoami", "--json").json["role"] == "VIEWER"
+        assert reader("events", "list").code == 0
+        refused = reader("fire", "FLOOD", code=Exit.NOT_ALLOWED)
+        assert "nexo whoami" in refused.err
+        assert "only Admins" in reader("webhooks", "test", "machine-report", code=Exit.NOT_ALLOWED).err
+        assert [row[1] for row in nexo("tokens", "list").rows if row[0] == "reader"] == ["VIEWER"]
+        assert nexo("tokens", "revoke", "reader").out == "revoked reader\n"
+        assert "no length of time" in nexo("tokens", "create", "x", "--lasts", "long", code=Exit.USAGE).err
+
+    def test_users(self, nexo: Nexo) -> None:
+        assert nexo("users", "invite", "bob", "--role", "viewer").out.startswith("nxi_")
+        again = nexo("users", "invite", "bob", "--json").json
+        assert (again["name"], again["role"]) == ("bob", "VIEWER")
+        assert nexo("users", "set-role", "bob", "admin").out == "bob is ADMIN\n"
+        assert "disabled" in nexo("users", "disable", "bob").out
+        assert nexo("users", "show", "bob", "--json").json["disabled"] is True
+        assert "disabled" not in nexo("users", "enable", "bob").out
+        assert "bob" in [row[0] for row in nexo("users", "list").rows]
+        assert nexo("users", "remove", "bob", "--yes").out == "removed bob\n"
+        assert nexo("users", "set-role", "admin", "king", code=Exit.USAGE).out == ""
+
+
+class TestSources:
+    def test_schedules(self, nexo: Nexo) -> None:
+        assert nexo("schedules", "list").rows[0][:2] == ["monday-report", "30 6 * * MON"]
+        rows = nexo("schedules", "preview", "monday-report", "-n", "3").rows
+        assert len(rows) >= 3
+        assert all("T06:30:00" in row[0] for row in rows[:3])
+        assert nexo("schedules", "preview", "machine-report", code=Exit.NOT_FOUND).out == ""
+
+    def test_a_signed_webhook_from_test_to_replay(self, nexo: Nexo, tmp_path: Path) -> None:
+        nexo("secrets", "set", "gh-secret", stdin="hush")
+        (tmp_path / "s.yaml").write_text(
+            "sources: [{name: signed, kind: WEBHOOK, event_types: [MACHINE_REPORT], "
+            "verify: {preset: github, secret: gh-secret}}]"
+        )
+        nexo("apply", str(tmp_path / "s.yaml"), "--yes")
+        assert "--sign" in nexo("webhooks", "test", "signed", code=Exit.FAILED).err
+        nexo("webhooks", "test", "signed", "--sign", stdin="wrong", code=Exit.FAILED)
+        posted = nexo("webhooks", "test", "signed", "--sign", "-d", '{"a": 1}', "--json", stdin="hush").json
+        assert posted["status"] == 202
+        event_id = json.loads(posted["answer"])["event_id"]
+        (accepted,) = (row for row in nexo("webhooks", "receipts", "signed").rows if row[2] == "accepted")
+        assert accepted[7] == event_id
+        assert nexo("webhooks", "receipts", "signed", accepted[0], "--json").json["replayable"]
+        fired = nexo("webhooks", "replay", "signed", accepted[0]).out.split()
+        assert fired[:2] == ["MACHINE_REPORT", "fired"]
+        assert nexo("events", "show", fired[2], "--json").json["replay_of"] == accepted[0]
+        (row,) = (row for row in nexo("webhooks", "list").rows if row[0] == "signed")
+        assert row[2] == "github"
+        assert nexo("webhooks", "rotate-key", "signed", "--yes").out.strip() not in ("", row[4])
+        said = nexo("webhooks", "test", "machine-report", "-d", "{", "-H", "Content-Type: text/plain")
+        assert said.out.startswith("202 ")
+
+
+class TestRecords:
+    def test_audit(self, nexo: Nexo) -> None:
+        nexo("users", "set-role", "nobody", "ADMIN", code=Exit.NOT_FOUND)
+        rows = nexo("audit", "list", "--resource", "users/nobody").rows
+        assert [row[4] for row in rows] == ["REFUSED"]
+        assert nexo("audit", "list", "--until", "1d", "--json").json == []
+        assert "anchors met" in nexo("audit", "verify").out
+        assert nexo("audit", "verify", "--json").json["breaks"] == []
+
+    def test_stats(self, nexo: Nexo) -> None:
+        assert re.search(r"^fired +\d", nexo("stats", "--since", "1h").out, re.MULTILINE)
+        assert nexo("stats", "--step", "day", "--json").json["step"] == "day"
+        assert "step" in nexo("stats", "--step", "week", code=Exit.USAGE).err
 
 
 class TestATerminal:
