@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from hub.errors import Invalid, LengthRequired, TooLarge, UnsupportedBody
 from hub.rules import strict_json
+from hub.rules.charsets import charset_of, codec_of
 
 HEADERS = frozenset(
     {
@@ -98,7 +99,8 @@ def body_document(request: Request, max_bytes: int) -> bytes:
     if kind == "application/json" or kind.endswith("+json"):
         strict_json.read(request.body)
         return request.body.removeprefix(codecs.BOM_UTF8)  # it is let pass, and would be no JSON inside a document
-    document = strict_json.write(_document(kind, content_type.get_content_charset("utf-8"), request.body))
+    charset = charset_of(request.headers.get("content-type", ""))
+    document = strict_json.write(_document(kind, charset, request.body))
     if len(document) > max_bytes:
         raise TooLarge(f"as JSON the body is {len(document)} bytes; at most {max_bytes} are taken")
     return document
@@ -141,12 +143,15 @@ def _document(kind: str, charset: str, body: bytes) -> Any:
 
 
 def _text(body: bytes, charset: str) -> str:
+    codec = codec_of(charset)
+    if codec is None:
+        raise UnsupportedBody(f"the charset {charset[:40]} is not known")
     try:
-        return body.decode(charset)
-    except LookupError:
-        raise UnsupportedBody(f"the charset {charset[:40]} is not known") from None
+        return body.decode(codec)
     except UnicodeDecodeError as error:
-        raise Invalid(f"the body is not {charset}: byte {error.start} cannot be read") from None
+        raise Invalid(f"the body is not {charset[:40]}: byte {error.start} cannot be read") from None
+    except UnicodeError:
+        raise Invalid(f"the body is not {charset[:40]}") from None
 
 
 def _form(text: str) -> dict[str, str | list[str]]:
