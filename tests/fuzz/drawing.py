@@ -166,7 +166,9 @@ def _logs(draw: Draw, _known: Known, token: str) -> Mapping[str, Any]:
 def _result(draw: Draw, _known: Known, token: str) -> Mapping[str, Any]:
     state = draw.choice(("SUCCESS", "WARNING", "ERROR", "RETURNED", draw.text()))
     # Seldom quite right: an event ends once, and then nothing more is found out with it.
-    spoil = {} if draw.often(0.02) else {draw.choice(("state", "started", "logs", "code")): draw.choice((7, [1], {}))}
+    spoil: dict[str, Any] = (
+        {} if draw.often(0.02) else {draw.choice(("state", "started", "logs", "code")): draw.choice((7, [1], {}))}
+    )
     return {"token": token, "state": state, "code": draw.text(), "message": draw.text(), "data": draw.value(), **spoil}
 
 

@@ -33,7 +33,7 @@ async def prepared(ask: Ask) -> Known:
         credentials.append((await call("POST", "/agent/enroll", said, None))["credential"])
     for _ in range(HELD):
         await call("POST", "/api/events", {"event_type": "HELD", "payload": {}})
-    leases = []
+    leases: list[tuple[str, str]] = []
     while len(leases) < HELD:
         poll = {"slots": HELD, "version": "1", "instance": "instance-of-fuzz"}
         tasks = (await call("POST", "/agent/poll", poll, credentials[0]))["tasks"]

@@ -11,7 +11,19 @@ import sys
 import time
 from pathlib import Path
 
-from tests.soak import backlog, forgetting, kills, kills_azurite, limits, modules, network, schedules, simulation, size
+from tests.soak import (
+    backlog,
+    forgetting,
+    fuzz,
+    kills,
+    kills_azurite,
+    limits,
+    modules,
+    network,
+    schedules,
+    simulation,
+    size,
+)
 from tests.soak.runs import Figures, LongRun, Violation
 
 RUNS = (
@@ -25,6 +37,7 @@ RUNS = (
     LongRun("backlog", 2, backlog.run),
     LongRun("limits", 1, limits.run),
     LongRun("schedules", 2, schedules.run),
+    LongRun("fuzz", 2, fuzz.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 

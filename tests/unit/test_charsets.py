@@ -55,7 +55,7 @@ def test_each_reads_bytes_or_refuses_them(codec: str) -> None:
 
 
 def test_a_name_that_nobody_knows_is_not_remembered() -> None:
-    before = len(encodings._cache)  # type: ignore[attr-defined]
+    before = len(encodings._cache)
     for index in range(50):
         for name in (f"charset=no-such-{index}", f"charset*=no-such-{index}'en'utf-8"):
             request = Request("POST", {"content-type": f"text/plain; {name}"}, {}, b"x")
@@ -63,4 +63,4 @@ def test_a_name_that_nobody_knows_is_not_remembered() -> None:
                 body_document(request, 100)
             except UnsupportedBody:
                 assert "charset=" in name
-    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+    assert len(encodings._cache) == before
