@@ -121,6 +121,8 @@ class Polls:
         try:
             await self._presence.note(sink.name, call, offline_after_seconds(steered), address)
         except Unavailable as error:
+            if not self._presence.knows(sink.name, call.instance):
+                raise  # answered, the next start of the agent would name an instance that no row knows
             log.warning("the presence of sink %s was not written: %s", sink.name, error)
 
 

@@ -93,11 +93,17 @@ class PresenceBook:
             await self._write(sink, poll, _Heartbeat(now, offline_after_seconds, address), said)
         self._heard[sink] = _Heard(now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining)
 
+    def knows(self, sink: str, instance: str) -> bool:
+        """Whether this process has seen it written that this instance is there."""
+        written = self._written.get(sink)
+        return written is not None and written.said.instance == instance
+
     async def _write(self, sink: str, poll: Poll, beat: _Heartbeat, said: _Said) -> None:
         """Over the row that this process wrote, unread; if another has written it since, over what that one says."""
         before = self._written.get(sink)
         while True:
-            if before is None:
+            # Whether it is alone only the row tells: another process may have heard of the starts between.
+            if before is None or before.said.instance not in (poll.instance, poll.replaces):
                 before = await self._read(sink)
             if before is not None:
                 self._check_alone(before, poll, beat)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from hub.dispatch.presence import PresenceBook
-from hub.errors import Cloned
+from hub.errors import Cloned, Unavailable
+from hub.model.sink import Sink
 from hub.wire import Capabilities, Poll
 from tests.contract.rig import ManualClock
-from tests.life.rig import SINK, LifeRig
+from tests.life.rig import SINK, SINK_TYPE, LifeRig
 
 OFFLINE_AFTER = 60.0
 
@@ -88,6 +91,39 @@ async def test_another_hub_process_notices_within_half_a_minute(
     with pytest.raises(Cloned):
         await book.note(SINK, poll("a"), OFFLINE_AFTER)
     await other.note(SINK, poll("b", replaces="a"), OFFLINE_AFTER)
+
+
+async def test_nobody_is_called_a_copy_because_a_process_missed_a_restart(rig: LifeRig, book: PresenceBook) -> None:
+    other = another(rig)
+    await book.note(SINK, poll("a"), OFFLINE_AFTER)
+    await other.note(SINK, poll("b", replaces="a"), OFFLINE_AFTER)
+    await other.note(SINK, poll("c", replaces="b"), OFFLINE_AFTER)
+    await book.note(SINK, poll("c", replaces="b"), OFFLINE_AFTER)
+
+
+async def test_a_start_that_could_not_be_written_is_not_answered(rig: LifeRig, clock: ManualClock) -> None:
+    """The agent would name it in its next start, and no row would know it."""
+    sink = Sink(name=SINK, sink_type=SINK_TYPE, enrolled_at=clock.now())
+    book, polls = rig.hub.presence, rig.hub.polls
+    await book.note(SINK, poll("a"), OFFLINE_AFTER)
+    with storage_that_fails(book):
+        with pytest.raises(Unavailable):
+            await polls.poll(sink, poll("b", replaces="a", slots=0, draining=True))
+        clock.advance(31)
+        await polls.poll(sink, poll("a", capabilities=Capabilities(platform="linux")))  # a heartbeat may be missed
+
+
+@contextmanager
+def storage_that_fails(book: PresenceBook) -> Iterator[None]:
+    async def refuse(*_: object) -> str:
+        raise Unavailable
+
+    kept = book._store
+    book._store = refuse  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        book._store = kept  # type: ignore[method-assign]
 
 
 async def test_processes_that_take_turns_keep_what_the_sink_said_of_itself(

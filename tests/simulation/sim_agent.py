@@ -37,11 +37,10 @@ class SimAgent:
 
     async def live(self) -> None:
         """Until drained: resume what is on disk, then poll and work."""
-        instance = f"{self.around.rng.getrandbits(64):016x}"
-        replaces, self.disk.instance = self.disk.instance, instance
+        self.disk.begin_instance(f"{self.around.rng.getrandbits(64):016x}")
         for claim, entry in list(self.disk.entries.items()):
             self._resume(claim, entry)
-        await self._poll_until_drained(instance, replaces)
+        await self._poll_until_drained(self.disk.instance, self.disk.replaces)
         while self.holders:
             self.freed.clear()
             await self.freed.wait()
@@ -107,7 +106,7 @@ class SimAgent:
                 continue
             if answer is None:
                 continue
-            known = True
+            known = self.disk.answered = True
             hold = await self._take(answer)
 
     async def _poll(self, body: wire.Poll, hold: float) -> wire.Polled | None:

@@ -37,9 +37,18 @@ class Entry:
 class Disk:
     """What survives the agent's process."""
 
-    instance: str | None = None
+    instance: str = ""
+    replaces: str | None = None
+    answered: bool = False
+    """A poll of this instance was answered, so that the hub knows it."""
     entries: dict[str, Entry] = field(default_factory=dict)
     """By claim: event id and attempt."""
+
+    def begin_instance(self, drawn: str) -> None:
+        """The instance of a start: the one before it again, unless the hub may know that one (`identity.py`)."""
+        if self.instance and not self.answered:
+            return
+        self.instance, self.replaces, self.answered = drawn, self.instance or None, False
 
 
 @dataclass(frozen=True)
