@@ -26,6 +26,7 @@ from hosting.hostjson import HostJson
 from hosting.indexing import QUEUE, TIMER, IndexedFunction
 from hosting.invocations import Invocations
 from hosting.keys import keys_from
+from hosting.protocol import Server
 from hosting.requests import BODY_LIMIT_SETTING, DEFAULT_BODY_LIMIT
 from hosting.retries import retry_policy, run_with_retries
 from hosting.routes import build_routes
@@ -179,7 +180,7 @@ class FunctionsHost:
 
     async def start(self, sock: socket.socket | None = None) -> None:
         """Begin to serve, on a bound socket if one is given; then start timers and queue listeners."""
-        self._server = web.Server(
+        self._server = Server(
             self._front.handle,
             auto_decompress=False,  # the bytes of a body are what a signature was made over
             access_log=None,  # addresses hold keys

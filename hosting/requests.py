@@ -6,6 +6,7 @@ The class is that of `azure.functions.http`, which the worker builds, not the pu
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from aiohttp import HttpVersion11, web
@@ -16,9 +17,17 @@ from hosting.addresses import escape_path
 DEFAULT_BODY_LIMIT = 104_857_600  # bytes
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 
+BODY_GRACE_SECONDS = 5.0
+LEAST_BYTES_A_SECOND = 240.0  # as the real host's server: who sends slower keeps what others need
+MOST_BODY_SECONDS = 230.0  # then the load balancer has given the request up
+
 
 class BadRequest(Exception):
     """The web server would refuse this request before any function sees it."""
+
+
+class BodyTooSlow(Exception):
+    """The body does not come in the time that its length allows."""
 
 
 class BodyTooLarge(Exception):
@@ -39,7 +48,7 @@ def split_target(target: str) -> tuple[str, str]:
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """The body, in bytes exactly as sent. One without a Content-Length is not read: the host does not see it either.
 
-    Raises BodyTooLarge above `limit` bytes, before reading.
+    Raises BodyTooLarge above `limit` bytes, before reading; BodyTooSlow.
     """
     length = request.content_length
     if not length:
@@ -49,7 +58,11 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # what is counted is the answer
-    return await request.content.read()
+    try:
+        async with asyncio.timeout(min(BODY_GRACE_SECONDS + length / LEAST_BYTES_A_SECOND, MOST_BODY_SECONDS)):
+            return await request.content.read()
+    except TimeoutError:
+        raise BodyTooSlow from None
 
 
 def join_headers(request: web.BaseRequest) -> dict[str, str]:

@@ -21,7 +21,7 @@ from hosting.cors import add_headers, preflight
 from hosting.eventgrid import EXTENSION, METHODS, SYSTEM_KEY, EventGrid
 from hosting.invocations import Invocations
 from hosting.keys import Keys, Level
-from hosting.requests import BadRequest, BodyTooLarge, build_request, join_headers, read_body, split_target
+from hosting.requests import BadRequest, BodyTooLarge, BodyTooSlow, build_request, join_headers, read_body, split_target
 from hosting.routes import Route, RouteTable
 from hosting.settings import Cors
 from hosting.throttle import Throttle, TooManyRequests
@@ -63,6 +63,8 @@ class Front:
             answer = plain_answer(400)
         except BodyTooLarge:
             answer = plain_answer(413)
+        except BodyTooSlow:
+            answer = plain_answer(408)
         except TooManyRequests:
             answer = plain_answer(429)
         except (ConnectionError, ClientError) as error:
