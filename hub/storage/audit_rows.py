@@ -66,6 +66,8 @@ class AuditRows:
         """How far the chain goes. One read; at a process's first, and where a partition has become full, one more."""
         number = await self._pointer() if self._newest is None else self._newest
         found = await self.head_of(number)
+        if found is None and number:  # the pointer only helps to begin: it may be wrong, and costs reads then
+            number, found = 0, await self.head_of(0)
         while found is not None and found.point.seq == (number + 1) * A_PARTITION:
             following = await self.head_of(number + 1)
             if following is None:

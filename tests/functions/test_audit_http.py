@@ -391,3 +391,24 @@ class TestVerifying:
         assert broken == {"chain": "people", "seq": 1, "what": "the entry does not match its hash: it was altered"}
         (shown,) = await entries(shell)
         assert (shown["action"], shown["result"]) == ("(unreadable)", "UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"value": hunter2-and-more}',
+        b'{"value": {"a": "hunter2-and-more"}}',
+        b'{"value": ["hunter2-and-more"]}',
+        b'{"value": "hunter2-and-more}',
+        b'{"value": "hunter2-and-more", "value": "hunter2-and-more"}',
+        b'{"value": "hunter2-and-more\xff"}',
+        b'"hunter2-and-more"',
+        b'{"value": "hunter2-and-more\\ud800"}',
+        b'{"description": 3, "value": "hunter2-and-more"}',
+    ],
+)
+async def test_what_a_secret_was_refused_for_does_not_tell_it(shell: Shell, data: bytes) -> None:
+    (await shell("PUT", "/api/secrets/a", data=data)).problem(400)
+    (row, _) = await shell.hub.storage.tables.query(AUDIT, "people-00000000")
+    assert b"hunter2" not in row.values["entry"]  # type: ignore[operator]  # bytes
+    assert b'"REFUSED"' in row.values["entry"]  # type: ignore[operator]

@@ -239,6 +239,18 @@ async def test_what_was_intended_and_then_refused_is_not_told_as_a_change() -> N
     assert (entry.result, entry.reason, entry.changes) == (Result.REFUSED, "too late", ())
 
 
+@pytest.mark.parametrize("pointer", [0, 1, 7])
+async def test_where_to_begin_to_look_for_the_end_may_be_wrong(pointer: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.storage.audit_rows.A_PARTITION", 3)
+    clock = ManualClock()
+    storage = open_embedded(None, clock)
+    for _ in range(8):
+        await hub_over(storage, clock).audit.trail.record(ANN, "POST /x", "x")
+    await storage.tables.put(AUDIT, "people", "newest", {"format": 1, "partition": pointer})
+    await hub_over(storage, clock).audit.trail.record(ANN, "POST /x", "x")
+    assert [each.seq for each in await chain_of(storage)] == list(range(1, 10))
+
+
 async def test_an_attempt_that_is_still_under_way_is_let_be() -> None:
     clock = ManualClock()
     storage = open_embedded(None, clock)
