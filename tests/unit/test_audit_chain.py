@@ -172,3 +172,12 @@ class TestChanges:
         shown = bounded(changes)
         assert [each.resource for each in shown] == [each.resource for each in changes]
         assert len(audit_chain.encode(entry(1, changes=shown))) < MOST_BYTES + 99 * 100 < 60_000
+
+    def test_also_when_many_have_many_fields_with_long_names(self) -> None:
+        document = {f"{'n' * 190}{number}": "x" * 100 for number in range(60)}
+        changes = [change(f"event-types/{'e' * 60}{number}", None, document) for number in range(99)]
+        shown = bounded(changes)
+        assert len(shown) == 99
+        assert shown[0].after is not None
+        assert shown[-1].after is None
+        assert len(audit_chain.encode(entry(1, changes=shown))) < 60_000
