@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from hub.api.recording import PLANS
 from hub.configure import copy
 from hub.errors import Unavailable
 from hub.model.audit import AuditEntry
@@ -16,7 +15,7 @@ from tests.functions.audited import CALLS, NOT_RECORDED, WRONG
 from tests.functions.browsers import PASSWORD, Browser, invited
 from tests.functions.shell import SINK_TYPE, Shell, opened_shell
 
-WRITES = [route for route in ROUTES if " /api/" in route and not route.startswith("GET ") and route != PLANS]
+WRITES = [route for route in ROUTES if " /api/" in route and not route.startswith("GET ")]
 
 
 async def entries(shell: Shell, **wanted: Any) -> list[dict[str, Any]]:
@@ -34,6 +33,19 @@ async def viewer(shell: Shell) -> str:
 def test_every_route_that_changes_something_is_tried_here() -> None:
     assert {*CALLS, *NOT_RECORDED} == set(WRITES)
     assert not {*CALLS} & {*NOT_RECORDED}
+
+
+@pytest.mark.parametrize("route", NOT_RECORDED)
+async def test_what_is_not_recorded_changes_nothing_and_is_recorded_when_it_is_refused(
+    shell: Shell, route: str
+) -> None:
+    method, _, url = route.partition(" ")
+    before = await entries(shell)
+    await shell.ok(method, url, {})
+    assert await entries(shell) == before
+    (await shell(method, url, {}, token=None)).problem(401)
+    (entry, *rest) = await entries(shell)
+    assert (rest, entry["action"], entry["result"]) == (before, route, "REFUSED")
 
 
 @pytest.mark.parametrize("route", CALLS)
