@@ -19,6 +19,9 @@ from pydantic.json_schema import models_json_schema
 
 from hub import wire
 from hub.api.app import build_app
+from hub.api.views import SourceDocument
+from hub.configure.documents import MODELS, list_name
+from hub.model.configuration import Kind
 from hub.people.roles import ROUTES, Access
 from hub.rules.explanation import MEANINGS
 from hub.settings_table import SETTINGS, Setting
@@ -114,6 +117,22 @@ def nexo_commands(before: str) -> str:
     return _between(_between(before, "commands", nexo_docs.commands()), "exit codes", nexo_docs.exit_codes())
 
 
+def configuration_schema(before: str) -> str:  # noqa: ARG001
+    """The JSON Schema of configuration files, for editors."""
+    items = {list_name(kind): SourceDocument if kind is Kind.SOURCE else model for kind, model in MODELS.items()}
+    _, schemas = models_json_schema([(model, "validation") for model in items.values()])
+    lists = {name: {"type": "array", "items": {"$ref": f"#/$defs/{model.__name__}"}} for name, model in items.items()}
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A configuration file of Nexomatic",
+        "type": "object",
+        "properties": {"$schema": {"type": "string"}, **lists},
+        "additionalProperties": False,
+        "$defs": schemas["$defs"],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
 def example_settings(before: str) -> str:  # noqa: ARG001
     """local.settings.example.json: every setting; null is not set."""
     values: dict[str, str | None] = {**EXAMPLE_HEAD, **{each.name: each.example or None for each in SETTINGS}}
@@ -127,6 +146,7 @@ FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/agent-protocol.json": agent_protocol,
     "cli/nexo_cli/api.py": nexo_api,
     "docs/nexo.md": nexo_commands,
+    "cli/nexo_cli/configuration.schema.json": configuration_schema,
     "local.settings.example.json": example_settings,
 }
 """Each with what it should say, given what it says now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nexo_cli.commands import configuration, events, people, people_here, records, secrets, sinks, sources
+from nexo_cli.commands import author, bulk, configuration, events, people, people_here, records, secrets, sinks, sources
 
 app = typer.Typer(
     name="nexo",
@@ -13,5 +13,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for each in (people_here, events, configuration, sinks, sources, secrets, people, records):
+for each in (people_here, events, configuration, sinks, sources, secrets, people, records, author):
     each.add_to(app)
+bulk.add_to(app, events.events)

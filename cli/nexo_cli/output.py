@@ -61,6 +61,11 @@ def note(text: str) -> None:
     sys.stderr.write(plain(text) + "\n")
 
 
+def log_note(text: str) -> None:
+    """A line of a log, to standard error: its colours pass."""
+    sys.stderr.write((plain(text) if os.environ.get("NO_COLOR") else safe(text)) + "\n")
+
+
 def json_out(value: Any) -> None:
     sys.stdout.write(as_json(value) + "\n")
 

@@ -15,12 +15,15 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import requests
+import yaml
 from nexo_cli.errors import Exit
 
 from tests.e2e.conftest import MODULES, configure
@@ -361,6 +364,100 @@ class TestRecords:
         assert re.search(r"^fired +\d", nexo("stats", "--since", "1h").out, re.MULTILINE)
         assert nexo("stats", "--step", "day", "--json").json["step"] == "day"
         assert "step" in nexo("stats", "--step", "week", code=Exit.USAGE).err
+
+
+class TestTheAuthorsLoop:
+    @pytest.mark.parametrize("runtime", ["python", "shell"])
+    def test_a_template_passes_its_own_test_and_runs_at_the_hub(
+        self, nexo: Nexo, shared: Platform, tmp_path: Path, runtime: str
+    ) -> None:
+        name = f"hello_{runtime}"
+        made = nexo("new", "module", name, "--runtime", runtime, "--folder", str(tmp_path / "modules")).out.split()
+        environ = {**os.environ, **nexo.env(), "NEXO": str(ROOT / "cli/nexo")}
+        test = [sys.executable, "-m", "unittest", "-q"] if runtime == "python" else [f"./test_{name}.sh"]
+        done = subprocess.run(test, cwd=tmp_path / "modules", env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        nexo("new", "module", name, "--runtime", runtime, "--folder", str(tmp_path / "modules"), code=Exit.CONFLICT)
+        for path in made:
+            if not path.endswith(".yaml"):
+                shutil.copy2(path, shared.home / "modules")
+        nexo("apply", *(path for path in made if path.endswith(".yaml")), "--yes")
+        said = nexo("fire", name.upper(), "-d", '{"who": "Ada"}', "--wait")
+        assert said.out.startswith("greeting Ada, attempt 1\n")
+
+    def test_a_powershell_template_is_complete(self, nexo: Nexo, tmp_path: Path) -> None:
+        made = nexo("new", "module", "hello", "--runtime", "powershell", "--folder", str(tmp_path), "--json").json
+        assert {Path(each).name for each in made} == {"hello.ps1", "test_hello.ps1", "hello.yaml"}
+        assert not any("NAME." in Path(each).read_text() for each in made)
+        planned = nexo("plan", str(tmp_path / "hello.yaml"), "--json").json
+        assert "event-types/HELLO" in planned["created"]
+        assert "is no name" in nexo("new", "module", "../x", code=Exit.USAGE).err
+        assert "none of python, shell" in nexo("new", "module", "x", "--runtime", "cobol", code=Exit.USAGE).err
+
+    def test_dev_runs_through_the_real_child(self, nexo: Nexo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "own.py").write_text(OWN)
+        monkeypatch.chdir(tmp_path)
+        said = nexo("dev", "own:run", "-d", '{"a": 1}', "--param", "days:=7", "--json")
+        assert said.json["data"] == {"payload": {"a": 1}, "event": "EXEC"}
+        assert "\\x1b]0;title\\x07 {'days': 7}" in said.err
+        said = nexo("dev", "own:run", "-d", '{"fail": true}', code=Exit.FAILED)
+        assert "ValueError as asked" in said.out
+        event_id = nexo("fire", "MACHINE_REPORT", "-d", '{"past": true}', "--wait").err.split()[0]
+        assert nexo("dev", "own:run", "--event", event_id, "--json").json["data"]["payload"] == {"past": True}
+        assert "'warn_percent': 90" in nexo("dev", "own:run", "--event", event_id).err
+        nexo("dev", "own:run", "--event", event_id, "-d", "{}", code=Exit.USAGE)
+        nexo("dev", "nothing:run", code=Exit.FAILED)
+        assert "which module" in nexo("dev", code=Exit.USAGE).err
+        nexo.environ["NEXO_AGENT"] = "false"
+        assert "could not be run" in nexo("dev", "own:run", code=Exit.USAGE).err
+
+    def test_editors_know_the_configuration(self, nexo: Nexo) -> None:
+        check = jsonschema_rs.validator_for(nexo("schema").json)
+        good = yaml.safe_load((ROOT / "examples/configuration.yaml").read_text())
+        assert check.is_valid(good)
+        good["event_types"][0]["retries"] = 3
+        assert [list(each.instance_path) for each in check.iter_errors(good)] == [["event_types", 0]]
+
+    def test_the_shell_completes_commands_and_what_the_hub_has(self, nexo: Nexo) -> None:
+        assert {"events", "export"} <= set(_completed(nexo, "nexo e"))
+        assert _completed(nexo, "nexo fire FLO") == ["FLOOD"]
+        assert _completed(nexo, "nexo sinks show lo") == ["local"]
+        assert _completed(Nexo(nexo.home / "none"), "nexo fire FLO") == []
+
+
+OWN = """
+def run(payload, params, context):
+    print("\\x1b]0;title\\x07", params)
+    if payload.get("fail"):
+        raise ValueError("as asked")
+    return {"payload": payload, "event": context.event_type}
+"""
+
+
+def _completed(nexo: Nexo, line: str) -> list[str]:
+    """What bash is offered at the end of a line."""
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_NEXO_COMPLETE": "complete_bash"}
+    process = Nexo(nexo.home, {**nexo.environ, **words}).start(stdout=subprocess.PIPE)
+    out, _ = process.communicate(timeout=60)
+    return str(out.decode()).split()
+
+
+class TestManyAtOnce:
+    def test_cancel_and_rerun_what_a_filter_finds(self, nexo: Nexo, shared: Platform) -> None:
+        shared.client.put("/api/sink-types/NEVER", {"name": "NEVER"})
+        configure(shared, "CROWD", "flood:run", sink_type="NEVER")
+        for _ in range(3):
+            nexo("fire", "CROWD")
+        assert "agree" in nexo("events", "bulk", "cancel", "--type", "CROWD", code=Exit.USAGE).err
+        said = nexo("events", "bulk", "cancel", "--type", "CROWD", "--yes", "--json").json
+        assert (said["state"], said["done"], said["failed"]) == ("DONE", 3, 0)
+        again = nexo("events", "bulk", "rerun", "--type", "CROWD", "--since", "1h", "--yes", "--json").json
+        assert again["done"] == 3
+        assert [row[0] for row in nexo("operations", "list").rows][:2] == [again["id"], said["id"]]
+        assert nexo("operations", "show", again["id"], "--json").json["state"] == "DONE"
+        nexo("events", "bulk", "explode", code=Exit.USAGE)
+        assert "too late" in nexo("operations", "cancel", again["id"], code=Exit.CONFLICT).err
+        nexo("events", "bulk", "cancel", "--type", "CROWD", "--yes")
 
 
 class TestATerminal:
