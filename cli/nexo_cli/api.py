@@ -46,6 +46,8 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
     Verdict: TypeAlias = Literal["accepted", "unfired", "duplicate", "challenge", "refused", "counted"]
     Via: TypeAlias = Literal["session", "token", "first-admin-token"]
     WarningCode: TypeAlias = Literal["NO_SINK_ENROLLED", "PINNED_SINK_GONE", "RUNTIME_MISSING", "MODULE_NOT_INSTALLED", "VERIFY_NONE", "NEVER_FIRED"]
+    PatchSourceDocument: TypeAlias = 'dict[str, Any]'
+    PutSourceDocument: TypeAlias = 'dict[str, Any]'
     SourceDocument: TypeAlias = 'WebhookSource | ScheduleSource | EventGridSource'
 
     class AcceptInvitation(TypedDict):
@@ -154,6 +156,12 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         numbers: dict[str, int | float]
         since: str | None
         until: str | None
+
+    class ConfigurationDocument(TypedDict):
+        sink_types: NotRequired[list[SinkType]]
+        actions: NotRequired[list[Action]]
+        event_types: NotRequired[list[EventType]]
+        sources: NotRequired[list[SourceDocument]]
 
     class ConfigurationView(TypedDict):
         sink_types: list[SinkType]
@@ -463,6 +471,45 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         type: ParameterType
         value: Any
 
+    class PatchAction(TypedDict):
+        name: NotRequired[str | None]
+        runtime: NotRequired[Runtime | None]
+        module: NotRequired[str | None]
+        bundle: NotRequired[str | None]
+        parameters: NotRequired[list[Parameter] | None]
+        on_success: NotRequired[str | None]
+        on_warning: NotRequired[str | None]
+        on_failure: NotRequired[str | None]
+        allow_cycle: NotRequired[bool | None]
+        timeout_seconds: NotRequired[int | None]
+        warning_codes: NotRequired[list[int] | None]
+
+    class PatchEventType(TypedDict):
+        name: NotRequired[str | None]
+        sink_type: NotRequired[str | None]
+        sink: NotRequired[str | None]
+        sources: NotRequired[list[SourceKind] | None]
+        action: NotRequired[str | None]
+        parameters: NotRequired[list[Parameter] | None]
+        filter: NotRequired[str | None]
+        payload: NotRequired[str | None]
+        timeout_seconds: NotRequired[int | None]
+        redact: NotRequired[list[str] | None]
+        pause: NotRequired[Pause | None]
+        unroutable_after_seconds: NotRequired[int | None]
+        lease_seconds: NotRequired[int | None]
+        retry: NotRequired[RetryPolicy | None]
+        queue_timeout_seconds: NotRequired[int | None]
+        max_running: NotRequired[int | None]
+        rate_per_minute: NotRequired[int | None]
+        enabled: NotRequired[bool | None]
+
+    class PatchSinkType(TypedDict):
+        name: NotRequired[str | None]
+        description: NotRequired[str | None]
+        max_queue_depth: NotRequired[int | None]
+        pause: NotRequired[Pause | None]
+
     class Pause(TypedDict):
         note: NotRequired[str]
         until: NotRequired[str | None]
@@ -492,11 +539,50 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         title: str
         status: int
         detail: str
-        errors: NotRequired[list[dict[str, str]]]
+        errors: NotRequired[list[RefusedField]]
+
+    class PutAction(TypedDict):
+        name: NotRequired[str]
+        runtime: Runtime
+        module: str
+        bundle: NotRequired[str | None]
+        parameters: NotRequired[list[Parameter]]
+        on_success: NotRequired[str | None]
+        on_warning: NotRequired[str | None]
+        on_failure: NotRequired[str | None]
+        allow_cycle: NotRequired[bool]
+        timeout_seconds: NotRequired[int]
+        warning_codes: NotRequired[list[int]]
+
+    class PutEventType(TypedDict):
+        name: NotRequired[str]
+        sink_type: str
+        sink: NotRequired[str | None]
+        sources: NotRequired[list[SourceKind]]
+        action: str
+        parameters: NotRequired[list[Parameter]]
+        filter: NotRequired[str | None]
+        payload: NotRequired[str | None]
+        timeout_seconds: NotRequired[int | None]
+        redact: NotRequired[list[str]]
+        pause: NotRequired[Pause | None]
+        unroutable_after_seconds: NotRequired[int]
+        lease_seconds: NotRequired[int | None]
+        retry: NotRequired[RetryPolicy]
+        queue_timeout_seconds: NotRequired[int | None]
+        max_running: NotRequired[int | None]
+        rate_per_minute: NotRequired[int | None]
+        enabled: NotRequired[bool]
 
     class PutSecret(TypedDict):
         value: str | None
         description: NotRequired[str]
+
+    class PutSinkType(TypedDict):
+        name: NotRequired[str]
+        description: NotRequired[str]
+        max_queue_depth: NotRequired[int | None]
+        pause: NotRequired[Pause | None]
 
     class ReceiptLine(TypedDict):
         event_type: str
@@ -531,6 +617,10 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
 
     class Reconciled(TypedDict):
         touched: int
+
+    class RefusedField(TypedDict):
+        field: str
+        message: str
 
     class Replayed(TypedDict):
         receipt_id: str

@@ -6,8 +6,6 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from hub.api import (
@@ -25,9 +23,11 @@ from hub.api import (
     stats,
     users,
 )
+from hub.api.openapi import finished
 from hub.api.services import Services
-from hub.api.views import Problem, SourceDocument
+from hub.api.views import Problem
 from hub.errors import NotFound
+from hub.people.roles import methods_of
 from hub.problems import CONTENT_TYPE
 
 VERSION: Final = "1"
@@ -35,8 +35,6 @@ ROUTERS: Final = (
     events.router, operations.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router,
     session.router, users.router, people.router, audit.router, stats.router, health.router,
 )  # fmt: skip
-_WRITTEN: Final[tuple[type[BaseModel], ...]] = (SourceDocument,)
-"""Models of documents that are only ever written: the OpenAPI document would not have them by itself."""
 
 
 class Api(FastAPI):
@@ -44,15 +42,7 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            document = super().openapi()
-            _, models = models_json_schema(
-                [(model, "validation") for model in _WRITTEN], ref_template="#/components/schemas/{model}"
-            )
-            schemas = document["components"]["schemas"]
-            schemas.update({name: each for name, each in models["$defs"].items() if name not in schemas})
-            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-            document["security"] = [{"token": []}]
-            self.openapi_schema = document
+            self.openapi_schema = finished(super().openapi())
         return self.openapi_schema
 
 
@@ -80,7 +70,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         raise NotFound(f"there is nothing at {request.url.path}")
     if error.status_code != 405:
         raise error
-    allowed = (error.headers or {}).get("Allow", "")
+    allowed = ", ".join(methods_of(request.url.path))  # the framework would name those of one route alone
     problem = Problem(
         type="urn:nexomatic:problem:method-not-allowed",
         title="This address does not take that method",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,6 +10,7 @@ from pydantic import JsonValue
 
 from hub.api import cursors
 from hub.api.events import check_times
+from hub.api.moments import Moment
 from hub.api.security import Desk, GuardedRoute
 from hub.api.views import Time, View
 from hub.audit.release_list import WantedRelease
@@ -142,8 +142,8 @@ async def list_audit(
     secret: Annotated[str | None, Query(max_length=127, description="Releases of this secret to sinks")] = None,
     version: Annotated[str | None, Query(max_length=100, description="Of the secret: who got this version")] = None,
     releases: Annotated[bool, Query(description="Releases of secrets to sinks, in place of what people do")] = False,
-    begin: Annotated[datetime | None, Query(alias="from", description="Not older than this")] = None,
-    end: Annotated[datetime | None, Query(alias="to", description="Older than this")] = None,
+    begin: Annotated[Moment | None, Query(alias="from", description="Not older than this")] = None,
+    end: Annotated[Moment | None, Query(alias="to", description="Older than this")] = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AuditList:

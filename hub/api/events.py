@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from hub.api import cursors, redaction
 from hub.api.life_views import ExplainView, Retry, TreeNode, TreeView
 from hub.api.live import LIVE, UNCHANGED, nothing_new
+from hub.api.moments import Moment
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
 from hub.api.views import EventLine, EventList, EventView, Fire, LogLineView, LogsView
@@ -86,8 +87,8 @@ async def list_events(
     event_type: Name = None,
     source: Name = None,
     sink: Name = None,
-    begin: Annotated[datetime | None, Query(alias="from", description="Not older than this")] = None,
-    end: Annotated[datetime | None, Query(alias="to", description="Older than this")] = None,
+    begin: Annotated[Moment | None, Query(alias="from", description="Not older than this")] = None,
+    end: Annotated[Moment | None, Query(alias="to", description="Older than this")] = None,
     search: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

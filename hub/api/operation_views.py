@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from hub.api.moments import Moment
 from hub.api.views import Asked, Time, View
 from hub.errors import FieldError, Invalid
 from hub.model.event import State
@@ -14,7 +15,7 @@ from hub.model.operation import BulkAction, EventFilter, Operation, OperationSta
 from hub.rules.rerunning import RerunAs
 
 _Name = Annotated[str | None, Field(max_length=63)]
-_Moment = Annotated[datetime | None, Field(strict=False)]
+_Moment = Annotated[Moment | None, Field(strict=False)]
 _State = Annotated[State, Field(strict=False)]
 
 FITTING: Final = {

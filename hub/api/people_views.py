@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
+from hub.api.moments import Moment
 from hub.api.views import Asked, Time, View
 from hub.model.configuration import Name
 from hub.model.people import Origin, Role, Token, User
@@ -138,7 +139,7 @@ class UserList(View):
 class CreateToken(Asked):
     name: Name
     role: Annotated[Role, Field(strict=False)]
-    expires_at: Annotated[datetime | None, Field(strict=False)] = None
+    expires_at: Annotated[Moment | None, Field(strict=False)] = None
     """90 days if nothing is said; null: never."""
 
 
@@ -181,7 +182,7 @@ class CreateEnrolment(Asked):
     uses: Annotated[int, Field(ge=1, le=10_000)] = 1
     expires_in: Annotated[int | None, Field(ge=60, le=31_536_000)] = None
     """Seconds; a day if neither is given."""
-    expires_at: Annotated[datetime | None, Field(strict=False)] = None
+    expires_at: Annotated[Moment | None, Field(strict=False)] = None
     labels: Annotated[dict[LabelName, LabelValue], Field(max_length=20)] = Field(default_factory=dict)
     networks: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
     replace: bool = False

@@ -19,7 +19,9 @@ from hub.rules.callers import address_of
 from hub.rules.local_paths import MOST_CHARACTERS
 
 ReturnTo = Annotated[str, Query(max_length=MOST_CHARACTERS)]
-FromProvider = Annotated[str | None, Query(max_length=8000)]
+FromProvider = Annotated[str | None, Query(max_length=1000)]
+Code = Annotated[str | None, Query(max_length=4500)]
+"""Together they fit into an address of 8 KiB."""
 
 router = APIRouter(route_class=GuardedRoute, tags=["people"])
 
@@ -73,7 +75,7 @@ async def begin_oidc(desk: Desk, return_to: ReturnTo = "/") -> Response:
 async def finish_oidc(
     desk: Desk,
     request: Request,
-    code: FromProvider = None,
+    code: Code = None,
     state: FromProvider = None,
     error: FromProvider = None,
     iss: FromProvider = None,

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
+from hub.api.moments import Moment
 from hub.api.security import Desk, GuardedRoute
 from hub.api.views import Time, View
 from hub.errors import FieldError, Invalid
@@ -120,8 +121,8 @@ class StatsView(View):
 @router.get("/api/stats")
 async def stats(
     desk: Desk,
-    begin: Annotated[datetime | None, Query(alias="from", description="Begin; 24 hours ago unless given")] = None,
-    end: Annotated[datetime | None, Query(alias="to", description="End; now unless given")] = None,
+    begin: Annotated[Moment | None, Query(alias="from", description="Begin; 24 hours ago unless given")] = None,
+    end: Annotated[Moment | None, Query(alias="to", description="End; now unless given")] = None,
     step: Step = Step.HOUR,
 ) -> StatsView:
     """What was counted in a time, as a whole and in steps. The newest minute is still being counted."""

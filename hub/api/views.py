@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel
 
+from hub.api.moments import Moment
 from hub.model.configuration import (
     Action,
     EventGridSource,
@@ -227,7 +228,7 @@ class AskPause(Asked):
     """Why, and until when: without an end, until it is resumed."""
 
     note: Annotated[str, Field(max_length=500)] = ""
-    until: Annotated[datetime | None, Field(strict=False)] = None
+    until: Annotated[Moment | None, Field(strict=False)] = None
 
 
 class Rotate(Asked):
@@ -285,6 +286,13 @@ class Reconciled(View):
     """How many events it paid, ended, or put a fresh hint for."""
 
 
+class RefusedField(View):
+    """A field that was refused, and what is allowed."""
+
+    field: str
+    message: str
+
+
 class Problem(BaseModel):
     """Every error (RFC 9457)."""
 
@@ -294,5 +302,5 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, str]] = []
-    """`{field, message}` for each field that was refused."""
+    errors: list[RefusedField] = []
+    """Each field that was refused."""

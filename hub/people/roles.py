@@ -146,6 +146,11 @@ def template_of(method: str, path: str) -> str | None:
     return None
 
 
+def methods_of(path: str) -> list[str]:
+    """What this address takes."""
+    return sorted({route.partition(" ")[0] for route in ROUTES if template_of(route.partition(" ")[0], path)})
+
+
 def _fits(name: str, part: str) -> bool:
     return name == part or (name.startswith("{") and part != "")
 

@@ -192,7 +192,7 @@ class TestList:
             ("limit=201", "limit", "less than or equal to 200"),
             ("limit=many", "limit", "integer"),
             ("state=DONE", "state", ", ".join(State)),
-            ("from=yesterday", "from", "datetime"),
+            ("from=yesterday", "from", "must be a time with its offset from UTC, such as"),
             ("to=2026-01-01T00:00:00", "to", "offset from UTC"),
             ("cursor=abc", "cursor", "is not a cursor of this list"),
             ("search=", "search", "at least 1"),

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from tests.soak import (
+    api,
     backlog,
     forgetting,
     fuzz,
@@ -38,6 +39,7 @@ RUNS = (
     LongRun("limits", 1, limits.run),
     LongRun("schedules", 2, schedules.run),
     LongRun("fuzz", 2, fuzz.run),
+    LongRun("api", 2, api.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 
