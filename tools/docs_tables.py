@@ -27,6 +27,7 @@ from hub.rules.explanation import MEANINGS
 from hub.settings_table import SETTINGS, Setting
 from tools import nexo_docs
 from tools.api_client import api_client
+from tools.configuration_docs import fields_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
@@ -133,6 +134,12 @@ def configuration_schema(before: str) -> str:  # noqa: ARG001
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
+def configuration_fields(before: str) -> str:
+    """docs/configuration.md with the fields of every document."""
+    schema = json.loads(configuration_schema(""))["$defs"]
+    return _between(before, "fields", list(fields_of(schema)))
+
+
 def example_settings(before: str) -> str:  # noqa: ARG001
     """local.settings.example.json: every setting; null is not set."""
     values: dict[str, str | None] = {**EXAMPLE_HEAD, **{each.name: each.example or None for each in SETTINGS}}
@@ -147,6 +154,7 @@ FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "cli/nexo_cli/api.py": nexo_api,
     "docs/nexo.md": nexo_commands,
     "cli/nexo_cli/configuration.schema.json": configuration_schema,
+    "docs/configuration.md": configuration_fields,
     "local.settings.example.json": example_settings,
 }
 """Each with what it should say, given what it says now."""

@@ -460,6 +460,56 @@ class TestManyAtOnce:
         nexo("events", "bulk", "cancel", "--type", "CROWD", "--yes")
 
 
+class TestTheTutorial:
+    def test_every_command_of_it_in_this_order(self, shared: Platform, tmp_path: Path) -> None:
+        for name in (".venv", "examples", "cli", "agent"):
+            (tmp_path / name).symlink_to(ROOT / name)
+        (tmp_path / ".local").symlink_to(shared.home)
+        script = _tutorial(tmp_path).replace("http://127.0.0.1:7071", shared.ready["url"])
+        bin_folder = tmp_path / "bin"
+        bin_folder.mkdir()
+        (bin_folder / "nexo").symlink_to(ROOT / "cli/nexo")
+        (bin_folder / "nexomatic-agent").write_text(
+            f'#!/bin/sh\nPYTHONPATH={ROOT / "agent"} exec {sys.executable} -m nexomatic_agent "$@"\n'
+        )
+        (bin_folder / "nexomatic-agent").chmod(0o755)
+        environ = {**os.environ, **Nexo(tmp_path / "nexo-home").env(), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = done.stdout
+        assert "! event-types/PUSHED NO_SINK_ENROLLED" in said
+        assert "nothing to change" in said
+        assert "office-1\tPYTHON:OFFICE\tONLINE" in said
+        assert "\n202 " in said
+        assert "Codertocat/Hello-World: Initial commit" in said
+        assert re.search(r"\tPUSHED\toffice-1\t", said)
+        assert {"accepted", "refused"} <= set(said.split("\t"))
+
+
+def _tutorial(folder: Path) -> str:
+    """All its commands as one script; its files are written into the folder."""
+    text = (ROOT / "docs/tutorial.md").read_text("utf-8")
+    script = ["set -euo pipefail", ENDS_THE_AGENT]
+    for what, content in re.findall(r"^```(\S+(?: \S+)?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        language, _, title = what.partition(" ")
+        if language == "sh":
+            script.append(content)
+            if title == "office":
+                script.append(UNTIL_IT_IS_THERE)
+        else:
+            path = folder / title
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content)
+    assert len(script) > 10
+    return "\n".join(script)
+
+
+ENDS_THE_AGENT = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"
+UNTIL_IT_IS_THERE = "until nexo sinks list | grep -q 'office-1.*ONLINE'; do sleep 0.2; done"
+
+
 class TestATerminal:
     def test_help_needs_nothing_that_takes_long(self, nexo: Nexo) -> None:
         code = "import sys, nexo_cli.app; print(*{name.partition('.')[0] for name in sys.modules})"
