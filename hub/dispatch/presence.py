@@ -26,6 +26,8 @@ from hub.wire import Poll
 log = logging.getLogger(__name__)
 
 WRITE_EVERY = timedelta(seconds=30)
+LAST_POLLS = timedelta(minutes=2)
+"""As long as a poll may be held, and stall on its way, and some more."""
 _PARTITION = "presence"
 _BEHIND = "!"
 """Less than every character of a name: a name and this come right behind the name."""
@@ -57,6 +59,10 @@ class _Written:
     at: datetime
     presence: Presence
     address: str | None
+    since: datetime
+    """When its instance was first heard of."""
+    replaces: str | None
+    """The instance in whose place it was started."""
     etag: str
 
 
@@ -108,12 +114,16 @@ class PresenceBook:
             if before is not None:
                 self._check_alone(before, poll, beat)
             presence = _presence(sink, poll, beat, before.presence if before else None)
+            since, replaces = beat.at, poll.replaces
+            if before is not None and before.said.instance == poll.instance:
+                since, replaces = before.since, before.replaces
+            values = _encode(presence, beat.address, since, replaces)
             try:
-                etag = await self._store(sink, _encode(presence, beat.address), before.etag if before else None)
+                etag = await self._store(sink, values, before.etag if before else None)
             except (Changed, Exists, Missing):
                 before = None  # another process has heard of it, or it was removed: what the row says now counts
                 continue
-            self._written[sink] = _Written(said, beat.at, presence, beat.address, etag)
+            self._written[sink] = _Written(said, beat.at, presence, beat.address, since, replaces, etag)
             return
 
     def _check_alone(self, there: _Written, poll: Poll, beat: _Heartbeat) -> None:
@@ -123,7 +133,9 @@ class PresenceBook:
             return
         pair = (known.instance, poll.instance)
         who = None
-        if self._clones.get(known.sink) != pair:  # said once: a copy asks again and again
+        # The last polls of the process that ended may be under way still, with nobody to hear their answers.
+        under_way = poll.instance == there.replaces and beat.at - there.since < LAST_POLLS
+        if not under_way and self._clones.get(known.sink) != pair:  # said once: a copy asks again and again
             self._clones[known.sink] = pair
             who = (
                 f"the credential of sink {known.sink} is in use by two processes: instance {known.instance} at "
@@ -141,7 +153,10 @@ class PresenceBook:
             return None
         there = _decode(row)
         said = _Said(there.instance, there.version, there.draining)
-        return _Written(said, there.seen_at, there, str(row.values.get("address", "")) or None, row.etag)
+        texts = {name: str(row.values.get(name, "")) for name in ("address", "since", "replaces")}
+        since = codec.time_of_text(texts["since"]) if texts["since"] else there.seen_at
+        address, replaces = texts["address"] or None, texts["replaces"] or None
+        return _Written(said, there.seen_at, there, address, since, replaces, row.etag)
 
     async def _store(self, sink: str, values: Values, etag: str | None) -> str:
         if etag is None:
@@ -235,12 +250,14 @@ def _presence(sink: str, poll: Poll, beat: _Heartbeat, known: Presence | None) -
     )
 
 
-def _encode(presence: Presence, address: str | None) -> Values:
+def _encode(presence: Presence, address: str | None, since: datetime, replaces: str | None) -> Values:
     return {
         "format": codec.FORMAT,
         "sink": presence.sink,
         "presence": presence.model_dump_json(),
         "address": address or "",
+        "since": codec.text_of_time(since),
+        "replaces": replaces or "",
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Generic, TypeVar
 
-from hub.errors import Invalid, LeaseRunOut, NotFound, Rejected, Superseded, Unavailable
+from hub.errors import Cloned, Invalid, LeaseRunOut, NotFound, Rejected, Superseded, Unavailable
 from hub.wiring import Hub
 from tests.simulation.faults import Fault, Faults, Hit, Layer
 from tests.simulation.hub_pool import SimHub
@@ -123,7 +123,7 @@ class Network:
     ) -> _Answer[T] | _Error:
         try:
             return _Answer(await handle(handler))
-        except (Superseded, LeaseRunOut, Invalid, NotFound, Rejected, Unavailable) as error:
+        except (Superseded, LeaseRunOut, Invalid, NotFound, Rejected, Unavailable, Cloned) as error:
             return _Error(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the oracle must hear of it
             self._trace.add(server, f"?? {what}", repr(error))
@@ -147,6 +147,8 @@ class Network:
             self._trace.add(caller.name, what, about, "->", answer.value)
             return answer.value
         self._trace.add(caller.name, what, about, "->", repr(answer.error))
+        if isinstance(answer.error, Cloned):  # no agent runs twice here: only what a dead one has sent may be told so
+            self.surprises.append(f"{caller.name} lives, and is called a copy")
         raise _refusal(answer.error)
 
 
