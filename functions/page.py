@@ -15,8 +15,8 @@ _PAGE: Final = """<!doctype html>
 <meta charset="utf-8">
 <title>Nexomatic</title>
 <h1>Nexomatic</h1>
-<p>The hub is running. Its API is at <a href="/api/health">/api</a>; every route is described in docs/api.md, and for
-programs at /api/openapi.json.</p>
+<p>The hub is running. Its API is described at <a href="/api/docs">/api/docs</a>, and for programs at
+/api/openapi.json.</p>
 </html>
 """
 _HEADERS: Final = {"Cache-Control": "no-cache"}

@@ -55,6 +55,7 @@ OUTSIDE_API: Final = {
     "GET /hooks/status/{id}": "How an event stands, for who fired it",
     "GET /": "Where to go from here, for a browser",
     "GET /api/openapi.json": "This API, for programs",
+    "GET /api/docs": "This API, for people: a page that loads nothing from another host",
 }
 
 

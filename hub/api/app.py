@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from hub.api import (
     audit,
+    docs,
     events,
     health,
     operations,
@@ -34,6 +35,7 @@ VERSION: Final = "1"
 ROUTERS: Final = (
     events.router, operations.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router,
     session.router, users.router, people.router, audit.router, stats.router, health.router,
+    docs.router,
 )  # fmt: skip
 
 
