@@ -9,14 +9,7 @@ import pytest
 from hub.api.examples import EXAMPLES
 from hub.people.roles import ROUTES, Access
 from tests.functions.shell import Shell, opened_shell
-
-ASKED_WITHOUT = {
-    "GET /api/openapi.json",
-    "GET /api/docs",
-    "GET /api/docs/page.js",
-    "GET /api/docs/page.css",
-}
-"""They are about the document, and not in it."""
+from tests.functions.test_routes_golden import ABOUT_THE_DOCUMENT
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ def operations(document: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_every_route_is_in_it(document: dict[str, Any]) -> None:
-    assert set(operations(document)) == {each for each in ROUTES if " /api/" in each} - ASKED_WITHOUT
+    assert set(operations(document)) == {each for each in ROUTES if " /api/" in each} - ABOUT_THE_DOCUMENT
 
 
 async def test_every_answer_is_described(document: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ import pytest
 from hub.people.roles import ROUTES
 from tests.functions.shell import Shell, indexed, routes
 
+ABOUT_THE_DOCUMENT = {"GET /api/openapi.json", *(f"GET /api/docs{name}" for name in ("", "/page.js", "/page.css"))}
+
 FUNCTIONS = {
     "agent_credential": ("POST", "agent/credential"),
     "agent_enroll": ("POST", "agent/enroll"),
@@ -78,7 +80,7 @@ async def test_other_addresses_are_the_hosts_404(shell: Shell, method: str, path
 async def test_the_table_of_roles_has_every_route_of_the_api_and_no_other(shell: Shell) -> None:
     document = await shell.ok("GET", "/api/openapi.json")
     described = {f"{method.upper()} {path}" for path, each in document["paths"].items() for method in each}
-    assert described | {"GET /api/openapi.json"} == {route for route in ROUTES if " /api/" in route}
+    assert described | ABOUT_THE_DOCUMENT == {route for route in ROUTES if " /api/" in route}
 
 
 def test_a_route_that_is_not_in_the_table_cannot_be_made() -> None:
@@ -107,10 +109,9 @@ async def test_the_openapi_document_is_whole(shell: Shell) -> None:
     assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
     for path, model in (("sink-types", "SinkType"), ("event-types", "EventType"), ("sources", "SourceDocument")):
         body = document["paths"][f"/api/{path}/{{name}}"]["put"]["requestBody"]["content"]["application/json"]
-        assert body["schema"]["$ref"] == f"#/components/schemas/{model}"
+        assert body["schema"]["$ref"] == f"#/components/schemas/Put{model}"
     saved = document["paths"]["/api/event-types/{name}"]["put"]["responses"]["200"]["content"]["application/json"]
     assert saved["schema"]["$ref"] == "#/components/schemas/SavedEventType"
     assert "warnings" in schemas["SavedEventType"]["required"]
     assert "warnings" not in schemas["EventType"]["properties"]
-    assert document["security"] == [{"token": []}]
     assert all(operation["description"] for each in document["paths"].values() for operation in each.values())
