@@ -378,6 +378,9 @@ class TestWithALyingOne:
         browser = Browser(shell)
         assert (await lies.sign_in(browser)).status == 302
         assert (await browser("GET", "/api/me")).json["role"] == "ADMIN"
+        lies.claims = {"groups": ["watchers"]}  # and does not go before what was signed
+        assert (await lies.sign_in(browser)).status == 302
+        assert (await browser("GET", "/api/me")).json["role"] == "VIEWER"
 
     @pytest.mark.parametrize(
         "left_out", [{"_claim_names": {"groups": "src1"}}, {"hasgroups": True}, {"hasgroups": "true"}]
