@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cli_testing.serving import Heard, serving
 from nexo_cli import api, store
 from nexo_cli.client import Hub, checked_url
 from nexo_cli.errors import Exit, NexoError, Problem
 
 
 @contextmanager
-def _answering(status: int, content: bytes, **headers: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    heard: list[dict[str, str]] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            heard.append(dict(self.headers))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", heard
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def _answering(status: int, content: bytes, **headers: str) -> Iterator[tuple[str, Heard]]:
+    with serving(lambda _: (status, content, headers)) as found:
+        yield found
 
 
 @pytest.mark.parametrize(

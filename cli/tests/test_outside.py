@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nexo_cli.outside import as_json, plain, safe
 
@@ -69,6 +69,7 @@ def test_nothing_but_colours_acts(text: str) -> None:
     assert not any(re.search(r"[\[;]0*8[;m]", each) and ";5;8" not in each for each in colours if "38" not in each)
 
 
+@settings(max_examples=40)
 @given(st.recursive(_NASTY | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(_NASTY, inner)))
 def test_json_says_the_same_and_does_nothing(value: object) -> None:
     for indent in (2, None):

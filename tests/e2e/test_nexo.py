@@ -530,14 +530,6 @@ class TestATerminal:
         assert output.endswith(b"\x1b[0m\x1b[?25h\r\n")
         assert b"Traceback" not in output
 
-    def test_a_hundred_thousand_lines_stream_in_the_same_memory(self, nexo: Nexo) -> None:
-        few = nexo("fire", "FLOOD", "-d", '{"lines": 2000}', "--wait").err.split()[0]
-        many = nexo("fire", "FLOOD", "-d", '{"lines": 100000}').out.split()[0]
-        nexo("events", "watch", many)
-        count, peak = _measured(nexo, "logs", many)
-        assert count == 100_000
-        assert peak < _measured(nexo, "logs", few)[1] + 10 * 1024, "kilobytes"
-
     def test_a_reader_who_has_enough_is_no_error(self, nexo: Nexo) -> None:
         event_id = nexo("fire", "FLOOD", "-d", '{"lines": 30000}', "--wait").err.split()[0]
         process = nexo.start("logs", event_id, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -547,18 +539,6 @@ class TestATerminal:
         process.stdout.close()
         assert (process.stderr.read(), process.wait(60)) == (b"", 0)
         process.stderr.close()
-
-
-def _measured(nexo: Nexo, *arguments: str) -> tuple[int, int]:
-    """How many lines it printed, and the most memory it had, in kilobytes."""
-    process = nexo.start(*arguments, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    count = sum(1 for _ in process.stdout)
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return count, usage.ru_maxrss
 
 
 def _on_a_terminal(nexo: Nexo, *arguments: str, interrupt_after: bytes | None = None) -> tuple[bytes, int]:
