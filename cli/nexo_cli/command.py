@@ -10,7 +10,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from nexo_cli.errors import Exit
-from nexo_cli.output import nobody_reads
 from nexo_cli.state import run
 
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, for programs.")]
@@ -41,8 +40,7 @@ def _with_common_options(function: Command) -> Command:
             return function(**arguments)
         except KeyboardInterrupt:
             raise SystemExit(Exit.INTERRUPTED) from None
-        except BrokenPipeError:
-            nobody_reads()
+        except BrokenPipeError:  # who read it has enough; the end of the process sees to what is not written yet
             raise SystemExit(Exit.OK) from None
 
     hints = get_type_hints(function, include_extras=True)
