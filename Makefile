@@ -31,11 +31,16 @@ bench: .venv/.development ## latency, throughput and storage operations, beside 
 	@$(BIN)/python -m tests.bench
 
 .PHONY: lint
-lint: .venv/.development ## ruff, and the arrows between layers
+lint: .venv/.development ## ruff, the arrows between layers, and a look for secrets
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@PYTHONPATH=.:agent:cli $(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tools.docs_tables --check
+	@$(BIN)/python -m tools.secret_scan
+
+.PHONY: audit
+audit: .venv/.development ## known vulnerabilities in what is pinned; asks PyPI and the npm registry
+	@$(BIN)/python -m tools.dependency_audit
 
 .PHONY: types
 types: .venv/.development ## mypy --strict, tests included
@@ -60,7 +65,7 @@ lock: .venv/.development ## pin what requirements*.in ask for, with hashes
 
 .PHONY: clean
 clean: ## remove what was installed and built here; your data in .local stays
-	@rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv node_modules .secrets_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
