@@ -73,6 +73,24 @@ async def test_more_than_a_batch(
         assert {(await rig.read(each)).result_code for each in made} == {"CANCELLED"}
 
 
+async def test_on_each_engine(either: LifeRig) -> None:
+    await either.event_type("A")
+    made = [(await either.fire("A")).id for _ in range(3)]
+    operations_ = either.hub.operations
+    operations_.wake = lambda: None  # type: ignore[method-assign]
+    await asyncio.sleep(0.01)  # an event is meant if it is older than the operation
+    operation = await operations_.begin(
+        NewOperation(BulkAction.CANCEL, EventFilter(states=OPEN.states, event_type="A"))
+    )
+    await operations_.step()
+    found = await operations_.get(operation.id)
+    assert (found.state, found.done) == (OperationState.DONE, 3)
+    assert {(await either.read(each)).result_code for each in made} == {"CANCELLED"}
+    assert [each.id for each in await operations_.page(after=None, limit=1)] == [operation.id]
+    await OperationRows(either.hub.storage.tables).expire(either.clock.now() + timedelta(seconds=1))
+    assert await operations_.page(after=None, limit=10) == []
+
+
 async def test_events_that_come_later_are_not_meant(rig: LifeRig, clock: ManualClock) -> None:
     await fired(rig, clock, 1)
     operation = await begun(rig, filter=OPEN.model_copy(update={"end": clock.now() + timedelta(days=1)}))
