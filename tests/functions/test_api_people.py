@@ -38,7 +38,7 @@ class TestTokens:
             ({"name": "a"}, "role", "is required"),
             ({"name": 3, "role": "ADMIN"}, "name", "must be a string"),
             ({"name": "a", "role": "ADMIN", "expires": 1}, "expires", "allowed are name, role, expires_at"),
-            ({"name": "a", "role": "ADMIN", "expires_at": "soon"}, "expires_at", "datetime"),
+            ({"name": "a", "role": "ADMIN", "expires_at": "soon"}, "expires_at", "must be a time with its offset"),
             ({"name": "a", "role": "ADMIN", "expires_at": "2026-01-01T00:00:00Z"}, "expires_at", "is over"),
             ({"name": "a", "role": "ADMIN", "expires_at": "2030-01-01T00:00:00"}, "expires_at", "offset from UTC"),
         ],
