@@ -150,8 +150,6 @@ def _text(body: bytes, charset: str) -> str:
         return body.decode(codec)
     except UnicodeDecodeError as error:
         raise Invalid(f"the body is not {charset[:40]}: byte {error.start} cannot be read") from None
-    except UnicodeError:
-        raise Invalid(f"the body is not {charset[:40]}") from None
 
 
 def _form(text: str) -> dict[str, str | list[str]]:
