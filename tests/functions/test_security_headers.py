@@ -31,7 +31,7 @@ def is_safe(reply: Reply) -> None:
     assert "access-control-allow-origin" not in reply.headers, "no other origin's page reads an answer"
 
 
-@pytest.mark.parametrize("token", [None, FIRST_ADMIN, "nxt_nobody"])
+@pytest.mark.parametrize("token", [None, FIRST_ADMIN, "nobody"])
 async def test_of_every_route(shell: Shell, token: str | None) -> None:
     """Found or not, let in or not."""
     for route in ROUTES:
