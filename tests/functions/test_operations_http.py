@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub.model.audit import AuditEntry
 from tests.functions.audited import held_back
 from tests.functions.shell import Shell
 
@@ -123,12 +124,23 @@ async def test_an_operation_that_is_not_there(shell: Shell) -> None:
         (await shell(method, f"/api/operations/01ARZ3NDEKTSV4RRFFQ69G5FAV{rest}")).problem(404)
 
 
-async def test_the_audit_says_what_was_asked_and_the_events_are_no_entries(shell: Shell) -> None:
+async def test_the_audit_says_what_was_asked_and_the_events_are_no_entries(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await shell.configure()
     await shell.fire()
     shell.clock.seconds += 1
+    rows, begun_entries = shell.hub.audit.trail._rows, list[AuditEntry]()
+    begin = rows.begin
+
+    async def noted(entry: AuditEntry) -> None:
+        begun_entries.append(entry)
+        await begin(entry)
+
+    monkeypatch.setattr(rows, "begin", noted)
     found = await begun(shell)
     entries = (await shell.ok("GET", "/api/audit"))["items"]
     assert entries[0]["resource"] == f"operations/{found['id']}"
     assert entries[0]["changes"][0]["after"] == {"action": "cancel", "filter": {"event_type": "go"}}
     assert not [each for each in entries if "cancel" in each["action"]]
+    assert len(begun_entries) == 1  # and no event wrote into the attempt of the request, which is over
