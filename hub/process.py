@@ -19,13 +19,14 @@ from hub.errors import Unavailable
 from hub.evaluation import Evaluator
 from hub.life.terms import Terms
 from hub.model.secret import Keeper
+from hub.options import Options
 from hub.root_key import root_key
 from hub.rules.cadence import Fleet
 from hub.secrets.port import Values
 from hub.settings import IdentityAddress, Settings
 from hub.settings_table import Engine
 from hub.storage.ports import Storage
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 
 RANDOM_BITS = 256
 DATABASE = "nexomatic.db"

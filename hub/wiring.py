@@ -1,11 +1,13 @@
-"""Puts the hub together: one object per process and event loop, with every use case on it."""
+"""Puts the hub together: one object per process and event loop, with every use case on it.
+
+A long file, because it names every part once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from hub.announce.announcer import Announcer
 from hub.announce.port import Topic
@@ -23,6 +25,7 @@ from hub.dispatch.poll import Hold, Polls
 from hub.dispatch.presence import PresenceBook
 from hub.dispatch.receive_loop import Patience
 from hub.evaluation import Evaluation
+from hub.knot import Knot
 from hub.life.agent_calls import AgentCalls
 from hub.life.alerts import Alerts
 from hub.life.cancel import Canceller
@@ -44,7 +47,6 @@ from hub.life.release import Release
 from hub.life.renew import Renewer
 from hub.life.rerun import Reruns
 from hub.life.tally import Tally
-from hub.life.terms import Terms
 from hub.life.waits import Waits
 from hub.life.watchers import Watchers
 from hub.limits.depth import QueueDepths
@@ -54,22 +56,19 @@ from hub.limits.source_rate import SourceRates
 from hub.limits.start_rate import StartRates
 from hub.limits.token_rows import TokenRows
 from hub.model.secret import Keeper
+from hub.options import Options
 from hub.people.secret_text import new_secret
 from hub.people.sessions import Site
 from hub.people.wiring import Book, People, PeopleOptions, build_people
 from hub.problems import status_of
 from hub.rules import ids
-from hub.rules.cadence import Fleet
-from hub.rules.callers import FrontEnd
-from hub.rules.keeping import Keeping
-from hub.rules.oidc import Provider
 from hub.secrets.cached import CachedSecrets
 from hub.secrets.embedded import EmbeddedValues
 from hub.secrets.port import Values
 from hub.secrets.registered import RegisteredSecrets, Registry
 from hub.secrets.sealing import Sealer
 from hub.secrets.tidying import SecretTidying
-from hub.signing import Purpose, RootKey, Signer
+from hub.signing import Purpose
 from hub.sources.limits import SourceLimits
 from hub.sources.wiring import Sources, Surroundings, build_sources
 from hub.storage.configuration import Write
@@ -92,41 +91,8 @@ from hub.upkeep.sweep import Sweep
 from hub.upkeep.tick import Upkeep
 from hub.upkeep.watch import Watching
 
-if TYPE_CHECKING:
-    from argon2 import Parameters
-
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """A hub whose clock is further than this from storage's claims nothing: leases are stamped and judged by hub clocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the settings decide."""
-
-    root_key: RootKey
-    previous_root_key: RootKey | None = None
-    front_end: FrontEnd | None = None
-    """Who tells the hub its callers' addresses; None: nobody is believed."""
-    receipt_days: int = 14
-    sealed_secrets: bool = False
-    """A sink without a key of its own is given no secrets."""
-    terms: Terms = field(default_factory=Terms)
-    fleet: Fleet = field(default_factory=Fleet)
-    max_held_polls: int = 1000
-    sink_credential_days: int = 30
-    keeping: Keeping = field(default_factory=Keeping)
-    public_url: str | None = None
-    first_admin_token_sha256: str | None = field(default=None, repr=False)
-    session_hours: int = 12
-    admin_contact: str | None = None
-    """Whom people are told to ask."""
-    provider: Provider | None = None
-    """Of OpenID Connect."""
-    passwords: Parameters | None = None
-    """How passwords are hashed; None: as RFC 9106 recommends."""
-
-    def signer(self, purpose: Purpose) -> Signer:
-        return Signer(purpose, self.root_key, self.previous_root_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,51 +134,6 @@ class Hub:
         return abs(self.storage.clock_offset()) <= CLOCK_TOLERANCE
 
 
-@dataclass(slots=True)
-class _Wires:
-    """Ties the knot: life tells the dispatcher of news, and the dispatcher follows hints through life."""
-
-    dispatcher: Dispatcher | None = None
-    polls: Polls | None = None
-    waits: Waits | None = None
-    watchers: Watchers | None = None
-
-    def changed(self, event_id: str) -> None:
-        if self.watchers is not None:
-            self.watchers.changed(event_id)
-
-    def logged(self, event_id: str) -> None:
-        if self.watchers is not None:
-            self.watchers.logged(event_id)
-
-    def ended(self, event_id: str) -> None:
-        if self.waits is not None:
-            self.waits.ended(event_id)
-
-    def polls_held(self) -> int:
-        return self.dispatcher.held_polls if self.dispatcher is not None else 0
-
-    def waits_held(self) -> int:
-        return self.waits.held if self.waits is not None else 0
-
-    def watchers_held(self) -> int:
-        return self.watchers.held if self.watchers is not None else 0
-
-    def wake(self, queue: str) -> None:
-        if self.polls is not None:
-            self.polls.event_seen()
-        if self.dispatcher is not None:
-            self.dispatcher.wake(queue)
-
-    def cancelled(self, sink: str, event_id: str) -> None:
-        if self.dispatcher is not None:
-            self.dispatcher.cancelled(sink, event_id)
-
-    def restarted(self, sink: str) -> None:
-        if self.dispatcher is not None:
-            self.dispatcher.restarted(sink)
-
-
 @dataclass(frozen=True, slots=True)
 class _Keeping:
     """The keeper of secrets, its memory, and who tidies up after it."""
@@ -244,7 +165,7 @@ def build(
 
     `vault` keeps the values of secrets in place of the storage.
     """
-    wires = _Wires()
+    wires = Knot()
     audit = build_audit(storage, clock, randomness, status_of)
     configuration = ConfigurationCopy(storage.tables, clock)
     news = _news(storage, clock, topic, wires)
@@ -335,7 +256,7 @@ def build(
     )
 
 
-def _news(storage: Storage, clock: Clock, topic: Topic | None, wires: _Wires) -> News:
+def _news(storage: Storage, clock: Clock, topic: Topic | None, wires: Knot) -> News:
     tally = Tally(clock, storage.operations.by_kind)
     announcer = Announcer(EventRows(storage.tables, announcing=True), topic) if topic is not None else None
     return News(tally, announcer, wires.ended, wires.changed, wires.logged)
@@ -348,7 +269,7 @@ def _context(
     evaluator: Evaluation,
     randomness: Callable[[], int],
     configuration: ConfigurationCopy,
-    wires: _Wires,
+    wires: Knot,
     news: News,
 ) -> LifeContext:
     return LifeContext(

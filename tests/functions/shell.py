@@ -26,11 +26,12 @@ from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.terms import Terms
 from hub.model.secret import Keeper
+from hub.options import Options
 from hub.rules.cadence import Fleet
 from hub.secrets.port import Values
 from hub.signing import RootKey
 from hub.storage.embedded import open_embedded
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 from tests.unit.configuring import StepClock
 
 FIRST_ADMIN = "nxt_the-first-admin-of-the-tests"
@@ -181,7 +182,7 @@ class Shell:
 
 @asynccontextmanager
 async def opened_shell(vault: MakeVault | None = None, **options: Any) -> AsyncIterator[Shell]:
-    """A hub in memory, found by the functions as theirs; `options` as in `hub.wiring.Options`."""
+    """A hub in memory, found by the functions as theirs; `options` as in `hub.options.Options`."""
     clock = StepClock()
     storage = open_embedded(None, clock)
     numbers = itertools.count(1)

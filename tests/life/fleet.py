@@ -13,6 +13,7 @@ from typing import Any
 
 from hub.evaluation import InlineEvaluator
 from hub.model.sink import Sink
+from hub.options import Options
 from hub.rules.cadence import CadenceMode
 from hub.rules.cadence import Fleet as Cadences
 from hub.signing import ROOT_KEY_BYTES, RootKey
@@ -20,7 +21,7 @@ from hub.storage.embedded import open_embedded
 from hub.storage.events import EventRows
 from hub.storage.ports import Storage
 from hub.wire import Poll, Result, ResultState
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 from tests.life.rig import SINK_TYPE, LifeRig, open_rig
 from tests.simulation.faults import Faultless, Faults
 from tests.simulation.faulty_storage import Channel, FaultyStorage

@@ -11,12 +11,13 @@ from hub.clock import Clock
 from hub.errors import Unavailable
 from hub.evaluation import InlineEvaluator
 from hub.model.configuration import Kind
+from hub.options import Options
 from hub.signing import RootKey
 from hub.sources.request import Request
 from hub.sources.webhook import Accepted
 from hub.storage import codec
 from hub.storage.ports import Storage
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 
 SINK_TYPE = "PYTHON:BASE"
 _numbers = itertools.count(1)

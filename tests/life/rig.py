@@ -16,12 +16,13 @@ from hub.life.create import NewEvent
 from hub.model.configuration import Action, EventType, Kind, Runtime, SinkType, SourceKind
 from hub.model.event import Event
 from hub.model.sink import Sink
+from hub.options import Options
 from hub.signing import ROOT_KEY_BYTES, RootKey
 from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
 from hub.storage.events import Stored
 from hub.storage.ports import Storage
 from hub.wire import Chunk, Line, Poll, Result, ResultState, Task
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 
 SINK_TYPE = "PYTHON:BASE"
 SINK = "sink-1"
@@ -125,7 +126,7 @@ _KINDS: dict[type, RowKind] = {
 async def open_rig(
     storage: Storage, clock: Clock, topic: Topic | None = None, **options: Any
 ) -> AsyncIterator[LifeRig]:
-    """A hub over this storage, with one SinkType and one sink; `options` as in `hub.wiring.Options`."""
+    """A hub over this storage, with one SinkType and one sink; `options` as in `hub.options.Options`."""
     wired = Options(root_key=RootKey(secrets.token_bytes(ROOT_KEY_BYTES)), **options)
     await storage.prepare()
     rig = LifeRig(build(wired, storage, clock, InlineEvaluator(), lambda: secrets.randbits(128), topic))

@@ -25,13 +25,14 @@ from hub.errors import Unavailable
 from hub.evaluation import InlineEvaluator
 from hub.model.configuration import Kind, ScheduleSource
 from hub.model.event import Event
+from hub.options import Options
 from hub.rules import ids, zones
 from hub.rules.schedule import LOOK_AHEAD, jitter, wall_of
 from hub.signing import ROOT_KEY_BYTES, RootKey
 from hub.storage import codec
 from hub.storage.embedded import open_embedded
 from hub.storage.ports import Storage
-from hub.wiring import Options, build
+from hub.wiring import build
 from tests.life.rig import LifeRig, open_rig
 from tests.simulation.faults import Drawn, Fault, Faults
 from tests.simulation.hub_pool import SimHub

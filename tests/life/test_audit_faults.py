@@ -20,6 +20,7 @@ from hub.errors import Changed, NexomaticError, Rejected
 from hub.evaluation import InlineEvaluator
 from hub.model.audit import AuditEntry, Change, Result
 from hub.model.configuration import Kind
+from hub.options import Options
 from hub.rules import audit_chain
 from hub.rules.audit_chain import START
 from hub.signing import RootKey
@@ -27,7 +28,7 @@ from hub.storage.audit_rows import AuditRows
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import AUDIT
 from hub.storage.ports import Storage
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 from tests.contract.rig import ManualClock
 from tests.life.faulty_tables import FaultyStorage, FaultyTables, Killed, Wrong
 

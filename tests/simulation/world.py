@@ -19,6 +19,7 @@ from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
 from hub.life.terms import Terms
 from hub.model.sink import Sink
+from hub.options import Options
 from hub.rules.keeping import Keeping
 from hub.signing import RootKey
 from hub.storage.configuration import ConfigurationRows, Edit, Entry, RowKind
@@ -26,7 +27,7 @@ from hub.storage.embedded import open_embedded
 from hub.storage.keys import SLOTS, overflow_of, queue_of_sink_type
 from hub.storage.log_rows import LINES_PER_ATTEMPT
 from hub.storage.ports import Storage
-from hub.wiring import Hub, Options
+from hub.wiring import Hub
 from tests.simulation.agent_pool import AgentPool
 from tests.simulation.agent_wire import AgentWire
 from tests.simulation.book import Claim

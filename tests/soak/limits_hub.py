@@ -18,11 +18,12 @@ from hub.evaluation import InlineEvaluator
 from hub.limits.source_rate import SourceRates
 from hub.limits.token_rows import TokenRows
 from hub.model.sink import Sink
+from hub.options import Options
 from hub.rules.cadence import CadenceMode, Fleet
 from hub.signing import RootKey
 from hub.storage.azure import open_azure
 from hub.wire import Poll, Result, ResultState, Task
-from hub.wiring import Hub, Options, build
+from hub.wiring import Hub, build
 from tests.soak.limits import POOL, RATE
 
 SLOTS = 6
