@@ -217,7 +217,7 @@ class TestPlanAndApply:
         said = nexo("apply", str(file), "--yes", "--if-version", version, code=Exit.CONFLICT).err
         assert "changed by somebody else after this plan was made; nothing was applied" in said
         assert "Plan again" in said
-        assert '"theirs" -> "mine"' in nexo("plan", str(file)).out
+        assert '"theirs" -> "mine"' in nexo("plan", "-f", str(file)).out
 
     def test_what_the_hub_refuses_is_said_with_its_fields(self, nexo: Nexo, tmp_path: Path) -> None:
         file = tmp_path / "bad.yaml"
@@ -228,6 +228,7 @@ class TestPlanAndApply:
         secret = "{name: p, type: SECRET, value: not-there}"
         file.write_text(f"actions: [{{name: a, runtime: python, module: m:f, parameters: [{secret}]}}]")
         assert "nexo secrets set" in nexo("plan", str(file), code=Exit.USAGE).err
+        assert "no file was named" in nexo("plan", code=Exit.USAGE).err
         assert "secret not-there is not there" in nexo("plan", str(file), "--secrets-later").out
         file.write_text(CYCLE)
         assert "allow_cycle" in nexo("plan", str(file), code=Exit.USAGE).err

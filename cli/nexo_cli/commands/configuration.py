@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from nexo_cli.client import Hub
     from nexo_cli.files import Documents
 
-Files = Annotated[list[Path], typer.Argument(help="YAML or JSON files, or folders of them.")]
+Files = Annotated[list[Path] | None, typer.Argument(help="YAML or JSON files, or folders of them.")]
+MoreFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--file", "-f", metavar="PATH", help="The same, one at a time: as often as you like."),
+]
 Variables = Annotated[
     list[str] | None, typer.Option("--var", metavar="NAME=TEXT", help="What ${NAME} stands for in the files.")
 ]
@@ -34,7 +38,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan(
-    paths: Files,
+    paths: Files = None,
+    file: MoreFiles = None,
     var: Variables = None,
     secrets_later: SecretsLater = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 8 if there is something to apply.")] = False,
@@ -42,7 +47,7 @@ def plan(
     """Say what `nexo apply` would do, and do nothing."""
     from nexo_cli.client import hub
 
-    planned = _planned(hub(), _read(paths, var), secrets_later)
+    planned = _planned(hub(), _read([*(paths or ()), *(file or ())], var), secrets_later)
     if run.json:
         output.json_out(planned)
     else:
@@ -52,7 +57,8 @@ def plan(
 
 
 def apply(
-    paths: Files,
+    paths: Files = None,
+    file: MoreFiles = None,
     var: Variables = None,
     secrets_later: SecretsLater = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -68,7 +74,7 @@ def apply(
     """
     from nexo_cli.client import hub
 
-    there, documents = hub(), _read(paths, var)
+    there, documents = hub(), _read([*(paths or ()), *(file or ())], var)
     planned = _planned(there, documents, secrets_later)
     if not run.json:
         _print_plan(planned)
@@ -102,6 +108,8 @@ def export() -> None:
 def _read(paths: Sequence[Path], var: Sequence[str] | None) -> Documents:
     from nexo_cli import files
 
+    if not paths:
+        raise NexoError("no file was named", Exit.USAGE, hint="nexo apply nexomatic.yaml, or -f nexomatic.yaml")
     variables: dict[str, str] = {}
     for each in var or ():
         name, equals, value = each.partition("=")
