@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,19 @@ from agent_testing.fake_hub import FakeHub
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _hangs_up() -> None:
-    """Who started the tests may have let SIGHUP be ignored, and agents and tasks would inherit that."""
+def _signals() -> None:
+    """Who started the tests may have let these be ignored, and agents and tasks would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _plain_log_records() -> Iterator[None]:
+    """Tests of the hub in the same process make records of their own, for all of it."""
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(logging.LogRecord)
+    yield
+    logging.setLogRecordFactory(factory)
 
 
 @pytest.fixture

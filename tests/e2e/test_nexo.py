@@ -535,6 +535,14 @@ def _on_a_terminal(nexo: Nexo, *arguments: str, interrupt_after: bytes | None = 
     ours, theirs = pty.openpty()
     process = nexo.start(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
+    try:
+        return _until_it_ends(process, ours, interrupt_after)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _until_it_ends(process: subprocess.Popen[bytes], ours: int, interrupt_after: bytes | None) -> tuple[bytes, int]:
     output, deadline = b"", time.monotonic() + 60
     while time.monotonic() < deadline:
         if not select.select([ours], [], [], 0.1)[0]:

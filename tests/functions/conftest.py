@@ -1,10 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from hub import telemetry
 from tests.functions.shell import Shell, opened_shell
+
+
+@pytest.fixture(autouse=True)
+def _records_as_the_app_makes_them() -> Iterator[None]:
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(telemetry.record)
+    yield
+    logging.setLogRecordFactory(before)
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ class TestTransfer:
 
 class TestAddresses:
     async def test_an_unknown_one_is_404(self, shell: Shell) -> None:
-        for path in ("/api", "/api/", "/api/nothing", "/api/events/x/y", "/api/docs", "/api/redoc"):
+        for path in ("/api", "/api/", "/api/nothing", "/api/events/x/y", "/api/redoc"):
             (await shell("GET", path)).problem(404)
 
     async def test_a_slash_at_the_end_is_no_redirect_to_a_host_that_the_caller_named(self, shell: Shell) -> None:
