@@ -45,7 +45,11 @@ class Completion:
                 return lifecycle.retry(held, report, now, again_at)
             return lifecycle.finish(held, report, now, alert)
 
-        await self._carry_out(lease, await fence.write(self._life.events, lease, make, log_tail=log_tail))
+        written = await fence.write(self._life.events, lease, make, log_tail=log_tail)
+        # A renewal whose answer was lost has the receipt, and has hidden the hint for a whole lease. Not for a report
+        # that is only repeated: each would put another.
+        fresh_hint = again_at is not None and not isinstance(written, RecordedBefore)
+        await self._carry_out(lease, written, fresh_hint=fresh_hint)
 
     async def _again_at(self, held: Holding, report: Report, now: datetime) -> datetime | None:
         """When the retry policy tries again; None: this is the end."""

@@ -426,3 +426,17 @@ async def test_a_hint_whose_row_is_missing_is_dropped_only_when_old(rig: LifeRig
     await rig.poll(seconds=0.1)
 
     assert await rig.hub.storage.queues.depth(made.queue) == 0
+
+
+async def test_a_retry_is_due_after_its_back_off_though_the_answer_to_a_renewal_was_lost(
+    rig: LifeRig, clock: ManualClock
+) -> None:
+    """The renewal has hidden the hint for a whole lease, and the sink does not know its new receipt."""
+    await rig.event_type("A", retry=RetryPolicy(max_attempts=2, backoff_seconds=3, jitter=0))
+    await rig.fire("A")
+    task = await rig.one()
+    clock.advance(10)
+    await rig.hub.agents.renew(SINK, task.event_id, Renew(token=task.token))
+    await rig.report(task, ResultState.ERROR)
+    clock.advance(4)
+    assert (await rig.one()).attempt == 2
