@@ -41,6 +41,10 @@ class _Said:
     version: str
     draining: bool
 
+    @classmethod
+    def of(cls, told: Poll | Presence) -> _Said:
+        return cls(told.instance, told.version, told.draining)
+
 
 @dataclass(frozen=True, slots=True)
 class _Heartbeat:
@@ -55,8 +59,6 @@ class _Heartbeat:
 class _Written:
     """A row as this process wrote or read it."""
 
-    said: _Said
-    at: datetime
     presence: Presence
     address: str | None
     since: datetime
@@ -92,30 +94,28 @@ class PresenceBook:
     async def note(self, sink: str, poll: Poll, offline_after_seconds: float, address: str | None = None) -> None:
         """The sink polled, from this address if it is known: its heartbeat. Raises `Cloned`, `Unavailable`."""
         now = self._clock.now()
-        said = _Said(poll.instance, poll.version, poll.draining)
         before = self._written.get(sink)
-        lately = before is not None and before.said == said and abs(now - before.at) < WRITE_EVERY
-        if not lately or poll.capabilities is not None:
-            await self._write(sink, poll, _Heartbeat(now, offline_after_seconds, address), said)
+        if poll.capabilities is not None or before is None or _is_news(before.presence, poll, now):
+            await self._write(sink, poll, _Heartbeat(now, offline_after_seconds, address))
         self._heard[sink] = _Heard(now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining)
 
     def knows(self, sink: str, instance: str) -> bool:
         """Whether this process has seen it written that this instance is there."""
         written = self._written.get(sink)
-        return written is not None and written.said.instance == instance
+        return written is not None and written.presence.instance == instance
 
-    async def _write(self, sink: str, poll: Poll, beat: _Heartbeat, said: _Said) -> None:
+    async def _write(self, sink: str, poll: Poll, beat: _Heartbeat) -> None:
         """Over the row that this process wrote, unread; if another has written it since, over what that one says."""
         before = self._written.get(sink)
         while True:
             # Whether it is alone only the row tells: another process may have heard of the starts between.
-            if before is None or before.said.instance not in (poll.instance, poll.replaces):
+            if before is None or before.presence.instance not in (poll.instance, poll.replaces):
                 before = await self._read(sink)
             if before is not None:
                 self._check_alone(before, poll, beat)
             presence = _presence(sink, poll, beat, before.presence if before else None)
             since, replaces = beat.at, poll.replaces
-            if before is not None and before.said.instance == poll.instance:
+            if before is not None and before.presence.instance == poll.instance:
                 since, replaces = before.since, before.replaces
             values = _encode(presence, beat.address, since, replaces)
             try:
@@ -123,7 +123,7 @@ class PresenceBook:
             except (Changed, Exists, Missing):
                 before = None  # another process has heard of it, or it was removed: what the row says now counts
                 continue
-            self._written[sink] = _Written(said, beat.at, presence, beat.address, since, replaces, etag)
+            self._written[sink] = _Written(presence, beat.address, since, replaces, etag)
             return
 
     def _check_alone(self, there: _Written, poll: Poll, beat: _Heartbeat) -> None:
@@ -152,11 +152,10 @@ class PresenceBook:
         except Missing:
             return None
         there = _decode(row)
-        said = _Said(there.instance, there.version, there.draining)
         texts = {name: str(row.values.get(name, "")) for name in ("address", "since", "replaces")}
         since = codec.time_of_text(texts["since"]) if texts["since"] else there.seen_at
         address, replaces = texts["address"] or None, texts["replaces"] or None
-        return _Written(said, there.seen_at, there, address, since, replaces, row.etag)
+        return _Written(there, address, since, replaces, row.etag)
 
     async def _store(self, sink: str, values: Values, etag: str | None) -> str:
         if etag is None:
@@ -230,6 +229,10 @@ class PresenceBook:
         self._clones.pop(sink, None)
         with suppress(Missing):
             await self._tables.delete(PRESENCE, _PARTITION, sink.casefold(), ANY_ETAG)
+
+
+def _is_news(written: Presence, poll: Poll, now: datetime) -> bool:
+    return _Said.of(written) != _Said.of(poll) or abs(now - written.seen_at) >= WRITE_EVERY
 
 
 def _presence(sink: str, poll: Poll, beat: _Heartbeat, known: Presence | None) -> Presence:

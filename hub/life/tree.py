@@ -6,6 +6,7 @@ the way up and the way down cost a read for each event, and a chain is at most 3
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.errors import Missing, NotFound
@@ -28,34 +29,22 @@ async def tree(rows: EventRows, event_id: str) -> Tree:
     asked = await _read(rows, event_id)
     if asked is None:
         raise NotFound(f"there is no event {event_id}")
-    above, whole_above = await _above(rows, asked)
-    below, whole_below = await _below(rows, asked)
-    return Tree(asked.root_id, [*above, asked, *below], whole_above and whole_below)
+    above, whole_above = await _along(rows, asked.parent_id, lambda event: event.parent_id)
+    below, whole_below = await _along(rows, asked.follow_on, lambda event: event.follow_on)
+    return Tree(asked.root_id, [*reversed(above), asked, *below], whole_above and whole_below)
 
 
-async def _above(rows: EventRows, event: Event) -> tuple[list[Event], bool]:
-    """Its parents, the eldest first; and whether that is the root."""
+async def _along(
+    rows: EventRows, event_id: str | None, following: Callable[[Event], str | None]
+) -> tuple[list[Event], bool]:
+    """The chain from this event on, in the order in which it is followed; and whether nothing is missing."""
     found: list[Event] = []
-    parent_id = event.parent_id
-    while parent_id is not None:
-        parent = await _read(rows, parent_id)
-        if parent is None:
+    while event_id is not None:
+        event = await _read(rows, event_id)
+        if event is None:
             return found, False
-        found.insert(0, parent)
-        parent_id = parent.parent_id
-    return found, True
-
-
-async def _below(rows: EventRows, event: Event) -> tuple[list[Event], bool]:
-    """What followed it, in order; and whether nothing is missing."""
-    found: list[Event] = []
-    follow_on = event.follow_on
-    while follow_on is not None:
-        following = await _read(rows, follow_on)
-        if following is None:
-            return found, False
-        found.append(following)
-        follow_on = following.follow_on
+        found.append(event)
+        event_id = following(event)
     return found, True
 
 
