@@ -125,11 +125,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "the follow-on is created before its parent's final write",
         (
             COMPLETE,
-            "        await self._carry_out(lease, await fence.write(self._life.events, lease, make, log_tail",
+            "        written = await fence.write(self._life.events, lease, make, log_tail=log_tail)",
             "        early = debt_from(lease.holding, make(lease.holding))\n"
             "        if early is not None:\n"
             "            await self._debts.pay(early, lease.etag)\n"
-            "        await self._carry_out(lease, await fence.write(self._life.events, lease, make, log_tail",
+            "        written = await fence.write(self._life.events, lease, make, log_tail=log_tail)",
         ),
     ),
     _mutant(
