@@ -17,6 +17,9 @@ BATCH = 500
 SEEDS_APART = 1_000_000
 """Between two values of the seed: no schedule is run for both."""
 
+SAID_EVERY = 5_000
+"""Schedules between two lines of progress: a long run that is stopped has said how far it came."""
+
 Batch = subprocess.CompletedProcess[str]
 
 
@@ -35,6 +38,8 @@ def run(seed: int, seconds: float) -> Figures:
             for batch in ended:
                 schedules += BATCH
                 faults += _faults(batch.result())
+                if schedules % SAID_EVERY == 0:
+                    print(f"{schedules:,} schedules, {faults:,} faults, no violation so far", flush=True)
     return {"schedules": schedules, "injected faults": faults}
 
 
