@@ -30,6 +30,10 @@ soak: .venv/.development node_modules/.installed ## the long runs (SEED=1 SECOND
 bench: .venv/.development ## latency, throughput and storage operations, beside the raw storage floor
 	@$(BIN)/python -m tests.bench
 
+.PHONY: package
+package: .venv/.development ## build/nexomatic-hub.zip: what is deployed, with its dependencies (asks PyPI)
+	@$(BIN)/python -m tools.package
+
 .PHONY: lint
 lint: .venv/.development ## ruff, the arrows between layers, and a look for secrets
 	@$(BIN)/ruff check $(SOURCES)
@@ -43,8 +47,9 @@ audit: .venv/.development ## known vulnerabilities in what is pinned; asks PyPI 
 	@$(BIN)/python -m tools.dependency_audit
 
 .PHONY: types
-types: .venv/.development ## mypy --strict, tests included
+types: .venv/.development ## mypy --strict, tests included; what is deployed also for Azure's Python
 	@$(BIN)/mypy $(filter-out agent cli,$(SOURCES))
+	@$(BIN)/mypy --python-version 3.12 function_app.py functions hub
 	@$(BIN)/mypy agent
 	@$(BIN)/mypy cli
 
@@ -65,7 +70,7 @@ lock: .venv/.development ## pin what requirements*.in ask for, with hashes
 
 .PHONY: clean
 clean: ## remove what was installed and built here; your data in .local stays
-	@rm -rf .venv node_modules .secrets_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv node_modules build .secrets_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

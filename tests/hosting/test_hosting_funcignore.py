@@ -1,4 +1,4 @@
-"""What is deployed: six names at the top of the repository, and nothing else."""
+"""What is deployed: the names at the top of the repository that .funcignore lets through, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
         ("hub/storage/azure/tables.py", True),
         ("host.json", True),
         ("requirements.txt", True),
+        (".python_packages/lib/site-packages/pydantic/main.py", True),
+        (".python_packages/lib/site-packages/pydantic/__pycache__/main.cpython-312.pyc", False),
         ("hub/__pycache__/errors.cpython-311.pyc", False),
         ("hosting/host.py", False),
         ("agent/nexomatic_agent/hub/client.py", False),
