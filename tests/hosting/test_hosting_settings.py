@@ -13,8 +13,6 @@ from hosting.errors import BadSettings
 from hosting.hostjson import category_level, parse_timespan, read_host_json
 from hosting.settings import Cors, LocalSettings, merge, number, read_local_settings, resolve
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 
 def local(folder: Path, content: Any) -> LocalSettings:
     path = folder / "local.settings.json"
@@ -185,12 +183,3 @@ def test_the_longest_prefix_of_a_category_decides(category: str, level: int) -> 
         "Host.Results": logging.ERROR,
     }
     assert category_level(levels, category) == level
-
-
-def test_the_host_json_of_this_project_is_read_as_it_is_meant() -> None:
-    read = read_host_json(REPOSITORY, {})
-    assert (read.function_timeout, read.http.route_prefix) == (300, "")
-    assert (read.queues.base64, read.queues.visibility_timeout) == (True, 30)
-    assert category_level(read.log_levels, "Function.agent_poll") == logging.WARNING
-    assert category_level(read.log_levels, "Function.webhook") == logging.INFO
-    assert read.bundle == {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
