@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,15 +19,15 @@ from hub.storage.azure import open_azure
 from hub.storage.embedded import open_embedded
 from hub.storage.ports import Storage
 from tests.bench import floor, platform, start, use_cases
-from tests.bench.figures import Figures, table
+from tests.bench.figures import Figures, beyond_bounds, table
 
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "bench.json"
 ENGINES = ("embedded", "azurite")
 ONE_BY_ONE = 300
 
 
-def main() -> None:
-    """Measure on the engines asked for."""
+def main() -> int:
+    """Measure on the engines asked for; 1 if a figure exceeds its bound."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--storage", choices=ENGINES, nargs="+", default=ENGINES)
     parser.add_argument("--burst", type=int, default=platform.BURST, help="events of the burst")
@@ -40,6 +41,10 @@ def main() -> None:
     print(table(columns))
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(columns, indent=2) + "\n")
+    beyond = [words for figures in columns.values() for words in beyond_bounds(figures)]
+    for words in beyond:
+        print(f"too much: {words}")
+    return 1 if beyond else 0
 
 
 def _measure(folder: Path, storage: str, burst: int) -> Figures:
@@ -82,4 +87,4 @@ def _with_ratios(figures: Mapping[str, float]) -> Figures:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -35,7 +35,13 @@ WORDS: Final[Mapping[str, str]] = {
     "child_mib": "memory of a child, peak (MiB)",
     "import_ms": "importing function_app, beside a bare interpreter (ms)",
     "hub_start_ms": "hub process started to first answer (ms)",
+    "answering_cpu_ms": "processor time until a webhook and a poll are answered (ms)",
+    "answering_cpu_ratio": "  times a bare interpreter with azure.functions",
+    "answering_mib": "memory then (MiB)",
+    "answering_memory_ratio": "  times a bare interpreter with azure.functions",
 }
+BOUNDS: Final[Mapping[str, float]] = {"answering_cpu_ratio": 8.0, "answering_memory_ratio": 2.5}
+"""What these must not exceed: an instance that starts keeps its first callers waiting, and is paid for by its size."""
 
 
 def table(columns: Mapping[str, Figures]) -> str:
@@ -46,3 +52,12 @@ def table(columns: Mapping[str, Figures]) -> str:
             cells = (f"{figures[key]:12.2f}" if key in figures else " " * 12 for figures in columns.values())
             lines.append(f"{words:62}" + "".join(cells))
     return "\n".join(lines)
+
+
+def beyond_bounds(figures: Figures) -> list[str]:
+    """What is too much, in words."""
+    return [
+        f"{WORDS[key].strip()} ({key}): {figures[key]:.2f}, and at most {most:g} is allowed"
+        for key, most in BOUNDS.items()
+        if figures.get(key, 0.0) > most
+    ]
