@@ -126,6 +126,11 @@ def nexo_api(before: str) -> str:  # noqa: ARG001
     return api_client(build_app(services=_NOBODY).openapi())
 
 
+def costs_table(before: str) -> str:
+    """docs/cost.md with its tables, as `nexo cost` computes them."""
+    return _between(before, "costs", nexo_docs.costs())
+
+
 def nexo_commands(before: str) -> str:
     """docs/nexo.md with its tables."""
     return _between(_between(before, "commands", nexo_docs.commands()), "exit codes", nexo_docs.exit_codes())
@@ -167,6 +172,7 @@ FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/agent-protocol.json": agent_protocol,
     "cli/nexo_cli/api.py": nexo_api,
     "docs/nexo.md": nexo_commands,
+    "docs/cost.md": costs_table,
     "cli/nexo_cli/configuration.schema.json": configuration_schema,
     "docs/configuration.md": configuration_fields,
     "local.settings.example.json": example_settings,

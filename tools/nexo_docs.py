@@ -49,6 +49,25 @@ def exit_codes() -> list[str]:
     return ["| code | |", "|---|---|", *(f"| {int(code)} | {meanings[code]} |" for code in Exit)]
 
 
+def costs() -> list[str]:
+    """The tables of what a hub costs, by the memory of an instance."""
+    _find_nexo()
+    from nexo_cli.commands import cost
+    from nexo_cli.costs import Plan
+
+    prices = cost.document(cost.DATA / "prices.json")
+    lines: list[str] = []
+    for memory in (0.5, 2.0):
+        lines += ["", f"| sinks, instances of {memory:g} GB | {' | '.join(plan.value for plan in Plan)} | cheapest |"]
+        lines += ["|---|" + "---|" * (len(Plan) + 1)]
+        for sinks in cost.SINKS:
+            rows = cost.rows_of(prices, [sinks], cost.EVENTS_PER_DAY, list(Plan), 1, memory)
+            best = next(row["plan"] for row in rows if row["cheapest"])
+            money = " | ".join(f"{row['cost']['total']:.2f}" for row in rows)
+            lines.append(f"| {sinks} | {money} | {best} |")
+    return [*lines[1:], "", f"{prices['currency']}, {prices['region']}, read on {prices['read_on']}."]
+
+
 def _find_nexo() -> None:
     """`nexo` is a package of its own, which need not be installed where its documentation is written."""
     if str(CLI) not in sys.path:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from nexo_cli.commands import author, bulk, configuration, events, people, people_here, records, secrets, sinks, sources
+from nexo_cli.commands import (
+    author,
+    bulk,
+    configuration,
+    cost,
+    events,
+    people,
+    people_here,
+    records,
+    secrets,
+    sinks,
+    sources,
+)
 
 app = typer.Typer(
     name="nexo",
@@ -13,6 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for each in (people_here, events, configuration, sinks, sources, secrets, people, records, author):
+for each in (people_here, events, configuration, sinks, sources, secrets, people, records, author, cost):
     each.add_to(app)
 bulk.add_to(app, events.events)

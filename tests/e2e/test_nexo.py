@@ -412,6 +412,13 @@ class TestTheAuthorsLoop:
         nexo.environ["NEXO_AGENT"] = "false"
         assert "could not be run" in nexo("dev", "own:run", code=Exit.USAGE).err
 
+    def test_what_a_hub_costs_is_said_without_a_hub(self, nexo: Nexo, tmp_path: Path) -> None:
+        rows = nexo("cost", "--sinks", "1", "--sinks", "1000", "--json").json["rows"]
+        assert [(row["sinks"], row["plan"]) for row in rows if row["cheapest"]] == [(1, "on-demand"), (1000, "machine")]
+        own = tmp_path / "prices.json"
+        own.write_text("{}")
+        assert "no table of prices" in nexo("cost", "--prices", str(own), code=Exit.USAGE).err
+
     def test_editors_know_the_configuration(self, nexo: Nexo) -> None:
         check = jsonschema_rs.validator_for(nexo("schema").json)
         good = yaml.safe_load((ROOT / "examples/configuration.yaml").read_text())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.problems import INTERNAL, KINDS
+from hub.rules.prices import PER_TEN_THOUSAND
 from hub.settings import Settings
 from hub.settings_table import SETTINGS
 from hub.sources.request import HEADERS
@@ -62,3 +63,22 @@ def test_every_type_of_problem_is_listed_with_its_status() -> None:
     made = {(kind.status, kind.slug) for kind in (*KINDS.values(), INTERNAL)}
     assert listed - made == {(405, "method-not-allowed")}
     assert made <= listed
+
+
+def test_another_price_changes_the_table_of_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (DOCS / "cost.md").read_text("utf-8")
+    assert docs_tables.costs_table(before) == before
+    from nexo_cli.commands import cost
+
+    prices = json.loads((cost.DATA / "prices.json").read_text("utf-8"))
+    prices["functions"]["always_ready_gb_second"] *= 2
+    for name in ("prices.json", "measured.json"):
+        (tmp_path / name).write_bytes((cost.DATA / name).read_bytes())
+    (tmp_path / "prices.json").write_text(json.dumps(prices))
+    monkeypatch.setattr(cost, "DATA", tmp_path)
+    assert docs_tables.costs_table(before) != before
+
+
+def test_the_hub_and_nexo_price_storage_alike() -> None:
+    prices = json.loads((DOCS.parent / "cli/nexo_cli/prices.json").read_text("utf-8"))
+    assert prices["storage"]["per_ten_thousand"] == PER_TEN_THOUSAND
