@@ -35,6 +35,10 @@ bench: .venv/.development ## latency, throughput and storage operations, beside 
 package: .venv/.development ## build/nexomatic-hub.zip: what is deployed, with its dependencies (asks PyPI)
 	@$(BIN)/python -m tools.package
 
+.PHONY: agent-package
+agent-package: .venv/.local ## build/agent: the agent as a wheel, and a manifest with its SHA-256
+	@$(BIN)/python -m tools.agent_package
+
 .PHONY: lint
 lint: .venv/.development ## ruff, the arrows between layers, and a look for secrets
 	@$(BIN)/ruff check $(SOURCES)
