@@ -12,7 +12,7 @@ SOURCES := function_app.py functions hub hosting tools examples tests agent cli
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: .venv/.local $(if $(filter azurite,$(STORAGE)),node_modules/.installed) ## the whole platform on this machine (STORAGE=azurite: on Azurite)
