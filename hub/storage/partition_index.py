@@ -79,7 +79,9 @@ class PartitionIndex:
         if partition in self._known:
             return
         with suppress(Exists):
-            await self._tables.insert(PARTITIONS, _INDEX, partition.newest_first, {"name": partition.name})
+            await self._tables.insert(
+                PARTITIONS, _INDEX, partition.newest_first, {"format": codec.FORMAT, "name": partition.name}
+            )
         self._known[partition] = None
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
@@ -94,7 +96,7 @@ class PartitionIndex:
             after=after.newest_first if after else "",
             before=Partition(oldest_hour, "\x7f").newest_first if oldest_hour else None,
             limit=limit,
-            select=[_SETTLED, _KEPT_FOR, _KEPT_UNTIL],
+            select=["format", _SETTLED, _KEPT_FOR, _KEPT_UNTIL],
         )
         return [_indexed(row) for row in rows]
 
@@ -115,7 +117,7 @@ class PartitionIndex:
         was, be it by a write of somebody else, and the mark must not pass this hour yet.
         """
         partition = indexed.partition  # without what retention noted: it has not seen how the last of them ended
-        values: dict[str, Value] = {"name": partition.name, _SETTLED: True}
+        values: dict[str, Value] = {"format": codec.FORMAT, "name": partition.name, _SETTLED: True}
         with suppress(Missing):  # retention found it empty
             try:
                 await self._tables.replace(PARTITIONS, _INDEX, partition.newest_first, values, indexed.etag)
@@ -143,7 +145,9 @@ class PartitionIndex:
         """
         if now < partition.ends + _FRESH:
             return
-        await self._tables.put(PARTITIONS, _INDEX, partition.newest_first, {"name": partition.name})
+        await self._tables.put(
+            PARTITIONS, _INDEX, partition.newest_first, {"format": codec.FORMAT, "name": partition.name}
+        )
         while True:
             mark = await self.mark()
             underway = mark.underway
@@ -187,6 +191,7 @@ class PartitionIndex:
 
 
 def _indexed(row: Row) -> Indexed:
+    codec.check_format(row.values.get("format", 1))  # the first rows had no number
     until = str(row.values.get(_KEPT_UNTIL, ""))
     return Indexed(
         partition=partitions.parse_newest_first(row.key),

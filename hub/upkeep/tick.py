@@ -74,7 +74,9 @@ class Upkeep:
     async def tick(self) -> None:
         """One step of everything."""
         await self._steps()
-        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"at": codec.text_of_time(self._clock.now())})
+        await self._tables.put(
+            UPKEEP, _PARTITION, _KEY, {"format": codec.FORMAT, "at": codec.text_of_time(self._clock.now())}
+        )
 
     async def _steps(self) -> None:
         await self._schedules.step()
@@ -97,6 +99,7 @@ class Upkeep:
             row = await self._tables.get(UPKEEP, _PARTITION, _KEY)
         except Missing:
             return None
+        codec.check_format(row.values.get("format", 1))  # the first rows had no number
         return codec.time_of_text(str(row.values["at"]))
 
     def traffic(self) -> None:

@@ -182,10 +182,13 @@ class Shell:
 
 @asynccontextmanager
 async def opened_shell(vault: MakeVault | None = None, **options: Any) -> AsyncIterator[Shell]:
-    """A hub in memory, found by the functions as theirs; `options` as in `hub.options.Options`."""
+    """A hub, in memory unless `storage` is given, found by the functions as theirs.
+
+    `first`: the first of the numbers it draws; other `options` as in `hub.options.Options`.
+    """
     clock = StepClock()
-    storage = open_embedded(None, clock)
-    numbers = itertools.count(1)
+    storage = options.pop("storage", None) or open_embedded(None, clock)
+    numbers = itertools.count(options.pop("first", 1))
     terms = options.pop("terms", Terms())
     wired = Options(
         root_key=RootKey(bytes(32)),

@@ -411,7 +411,11 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "36a",
         "an hour is still called settled when an older event is inserted into it",
-        (INDEX, "        await self._tables.put(PARTITIONS, _INDEX, partition.newest_first, {", "        _ = ({"),
+        (
+            INDEX,
+            "        await self._tables.put(\n            PARTITIONS, _INDEX, partition.newest_first, {",
+            "        _ = (\n            {",
+        ),
     ),
     _mutant(
         "36b",
