@@ -496,6 +496,24 @@ class TestTheTutorial:
         assert {"accepted", "refused"} <= set(said.split("\t"))
 
 
+RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
+
+
+def test_what_the_runbooks_look_at_can_be_looked_at(nexo: Nexo) -> None:
+    """Every command in them under "Look", as it stands there."""
+    nexo("fire", "MACHINE_REPORT", "-d", "{}", "--wait")
+    looks = 0
+    for path in RUNBOOKS:
+        commands = re.findall(r"^```sh look\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        assert commands or path.name == "README.md", path
+        for line in "".join(commands).splitlines():
+            program, *arguments = line.split()
+            assert program == "nexo", line
+            nexo(*arguments)
+            looks += 1
+    assert looks > 20
+
+
 def _tutorial(folder: Path) -> str:
     """All its commands as one script; its files are written into the folder."""
     text = (ROOT / "docs/tutorial.md").read_text("utf-8")
