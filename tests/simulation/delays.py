@@ -134,7 +134,9 @@ class Costs:
         if hit.fault in (Fault.GONE_BEFORE, Fault.GONE_AFTER):
             return 2 * self.lost  # the poll that a dead agent has open may be given the event once more
         unwritten = hit.step.what == "WriteJournal" and hit.fault is Fault.CRASH_BEFORE
-        return self.away + (CALL_AGAIN if self.alone and not unwritten else self.lost)
+        # The report may have made a follow-on, which the poll that the dead process left open may be given.
+        reported = hit.step.what == "SendReport" and hit.fault is Fault.CRASH_AFTER
+        return self.away + (CALL_AGAIN if self.alone and not unwritten and not reported else self.lost)
 
     def _storage(self, hit: Hit) -> float:
         if hit.fault in CRASHES:
