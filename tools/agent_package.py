@@ -22,15 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tools.zips import CannotPackage, entry
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 MANIFEST: Final = "manifest.json"
-_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_MODE: Final = 0o100644 << 16
 _TAG: Final = "py3-none-any"
-
-
-class CannotPackage(Exception):
-    """There is no package, and the message says why."""
 
 
 def build(output: Path, source: Path = ROOT / "agent") -> Path:
@@ -119,9 +115,7 @@ def _write(path: Path, contents: Mapping[str, bytes]) -> None:
     """Not compressed: two builds of zlib need not write the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(contents, key=lambda name: (".dist-info/" in name, name)):
-            entry = zipfile.ZipInfo(name, _TIME)
-            entry.create_system, entry.external_attr = 3, _MODE
-            archive.writestr(entry, contents[name])
+            archive.writestr(entry(name), contents[name])
 
 
 def main(argv: Sequence[str]) -> int:

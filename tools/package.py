@@ -22,13 +22,10 @@ from typing import Final
 
 from hub.version import VERSION
 from tools.package_contents import IGNORED, SITE_PACKAGES, manifest, promised, sha256, strip, write_zip
+from tools.zips import CannotPackage
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 REQUIREMENTS: Final = "requirements.txt"
-
-
-class CannotPackage(Exception):
-    """There is no package, and the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import pathspec
 
+from tools.zips import entry
+
 SITE_PACKAGES: Final = ".python_packages/lib/site-packages"
 """Where the Python worker looks for what an app brings along."""
 IGNORED: Final = ".funcignore"
 OF_THE_INSTALLATION: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """What an installer notes in a dist-info folder about this machine and this time. Nobody reads it at run time."""
-_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_MODE: Final = 0o100644 << 16
 _LEVEL: Final = 6
 
 
@@ -53,11 +53,8 @@ def write_zip(path: Path, root: Path, names: Sequence[str]) -> None:
     """Files of a folder as a zip: in this order, all of one time and mode, so that it tells nothing but their bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as package:
         for name in names:
-            entry = zipfile.ZipInfo(name, _TIME)
-            entry.create_system = 3  # Unix: elsewhere the mode would not be read
-            entry.external_attr = _MODE
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(entry, (root / name).read_bytes(), compresslevel=_LEVEL)
+            content = (root / name).read_bytes()
+            package.writestr(entry(name), content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
 
 
 def manifest(root: Path, names: Sequence[str], package: Path, about: Mapping[str, str]) -> dict[str, Any]:

@@ -156,6 +156,11 @@ def check_format(number: object) -> None:
         raise UnknownFormat(f"format {number} was written by a newer release; this one reads up to {FORMAT}")
 
 
+def check_format_if_numbered(values: Mapping[str, Value]) -> None:
+    """The same for kinds of rows whose first ones had no number: those are of format 1. Raises `UnknownFormat`."""
+    check_format(values.get("format", 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
     """What a queue message says: look at this event."""

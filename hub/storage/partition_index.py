@@ -79,9 +79,7 @@ class PartitionIndex:
         if partition in self._known:
             return
         with suppress(Exists):
-            await self._tables.insert(
-                PARTITIONS, _INDEX, partition.newest_first, {"format": codec.FORMAT, "name": partition.name}
-            )
+            await self._tables.insert(PARTITIONS, _INDEX, partition.newest_first, _row_of(partition))
         self._known[partition] = None
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
@@ -117,7 +115,7 @@ class PartitionIndex:
         was, be it by a write of somebody else, and the mark must not pass this hour yet.
         """
         partition = indexed.partition  # without what retention noted: it has not seen how the last of them ended
-        values: dict[str, Value] = {"format": codec.FORMAT, "name": partition.name, _SETTLED: True}
+        values = {**_row_of(partition), _SETTLED: True}
         with suppress(Missing):  # retention found it empty
             try:
                 await self._tables.replace(PARTITIONS, _INDEX, partition.newest_first, values, indexed.etag)
@@ -145,9 +143,7 @@ class PartitionIndex:
         """
         if now < partition.ends + _FRESH:
             return
-        await self._tables.put(
-            PARTITIONS, _INDEX, partition.newest_first, {"format": codec.FORMAT, "name": partition.name}
-        )
+        await self._tables.put(PARTITIONS, _INDEX, partition.newest_first, _row_of(partition))
         while True:
             mark = await self.mark()
             underway = mark.underway
@@ -190,8 +186,12 @@ class PartitionIndex:
             await self._tables.replace(UPKEEP, _RECONCILE, _MARK, values, mark.etag)
 
 
+def _row_of(partition: Partition) -> dict[str, Value]:
+    return {"format": codec.FORMAT, "name": partition.name}
+
+
 def _indexed(row: Row) -> Indexed:
-    codec.check_format(row.values.get("format", 1))  # the first rows had no number
+    codec.check_format_if_numbered(row.values)
     until = str(row.values.get(_KEPT_UNTIL, ""))
     return Indexed(
         partition=partitions.parse_newest_first(row.key),

@@ -99,7 +99,7 @@ class Upkeep:
             row = await self._tables.get(UPKEEP, _PARTITION, _KEY)
         except Missing:
             return None
-        codec.check_format(row.values.get("format", 1))  # the first rows had no number
+        codec.check_format_if_numbered(row.values)
         return codec.time_of_text(str(row.values["at"]))
 
     def traffic(self) -> None:

@@ -15,7 +15,8 @@ import pytest
 from nexomatic_agent.version import VERSION
 
 from tests.package.unpacked import ROOT
-from tools.agent_package import MANIFEST, CannotPackage, build
+from tools.agent_package import MANIFEST, build
+from tools.zips import CannotPackage
 
 AGENT = ROOT / "agent"
 

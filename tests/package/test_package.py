@@ -22,8 +22,9 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from hosting.hub_client import HubClient
 from tests.functions.test_fresh_environment import FUNCTIONS
 from tests.package.unpacked import ROOT, Unpacked, python_of
-from tools.package import AZURE, CannotPackage, Target, build, install
+from tools.package import AZURE, Target, build, install
 from tools.package_contents import SITE_PACKAGES, promised
+from tools.zips import CannotPackage
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

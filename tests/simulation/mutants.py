@@ -411,11 +411,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "36a",
         "an hour is still called settled when an older event is inserted into it",
-        (
-            INDEX,
-            "        await self._tables.put(\n            PARTITIONS, _INDEX, partition.newest_first, {",
-            "        _ = (\n            {",
-        ),
+        (INDEX, "        await self._tables.put(PARTITIONS, _INDEX, partition.newest_first, ", "        _ = ("),
     ),
     _mutant(
         "36b",
