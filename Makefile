@@ -47,6 +47,10 @@ lint: .venv/.development ## ruff, the arrows between layers, and a look for secr
 	@$(BIN)/python -m tools.docs_tables --check
 	@$(BIN)/python -m tools.secret_scan
 
+.PHONY: bicep
+bicep: .venv/.development ## what is wrong with the templates, as far as that can be seen without Azure
+	@$(BIN)/python -m tools.bicep
+
 .PHONY: audit
 audit: .venv/.development ## known vulnerabilities in what is pinned; asks PyPI and the npm registry
 	@$(BIN)/python -m tools.dependency_audit
