@@ -40,19 +40,20 @@ agent-package: .venv/.local ## build/agent: the agent as a wheel, and a manifest
 	@$(BIN)/python -m tools.agent_package
 
 .PHONY: lint
-lint: .venv/.development ## ruff, the arrows between layers, and a look for secrets
+lint: .venv/.development ## ruff, the arrows between layers, a look for secrets and, where they answer, at advisories
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@PYTHONPATH=.:agent:cli $(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tools.docs_tables --check
 	@$(BIN)/python -m tools.secret_scan
+	@$(BIN)/python -m tools.dependency_audit --lint
 
 .PHONY: bicep
 bicep: .venv/.development ## what is wrong with the templates, as far as that can be seen without Azure
 	@$(BIN)/python -m tools.bicep
 
 .PHONY: audit
-audit: .venv/.development ## known vulnerabilities in what is pinned; asks PyPI and the npm registry
+audit: .venv/.development ## known vulnerabilities in what is pinned; fails where PyPI or npm's registry does not answer
 	@$(BIN)/python -m tools.dependency_audit
 
 .PHONY: types
