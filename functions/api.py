@@ -10,15 +10,17 @@ from weakref import WeakKeyDictionary
 
 import azure.functions as func
 
-from functions.endpoint import caller_address, endpoint
+from functions.endpoint import caller_address, document, endpoint
 from hub.api.adapter import Answer, Request, call
 from hub.api.services import Services
 from hub.audit.attempt import Who
-from hub.errors import NotAuthenticated
+from hub.errors import NotAuthenticated, Unavailable
+from hub.model.health import Reason
 from hub.people.identity import Caller
 from hub.people.roles import template_of
 from hub.process import hub
 from hub.signing import Purpose
+from hub.upkeep.health import LOOK_SECONDS, not_ready
 from hub.wiring import Hub
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 
 api_functions = func.Blueprint()
 
-TIMER_STOPPED: Final = "the timer has stopped: requests do its work meanwhile"
 NO_ROUTE: Final = "(no such route)"
-CLOCK_WRONG: Final = "this instance's clock is too far from storage's: it hands out no work"
+LIVE: Final = "/api/health/live"
+READY: Final = "/api/health"
 
 _apps: WeakKeyDictionary[asyncio.AbstractEventLoop, Api] = WeakKeyDictionary()
 
@@ -37,7 +39,10 @@ _apps: WeakKeyDictionary[asyncio.AbstractEventLoop, Api] = WeakKeyDictionary()
 @endpoint
 async def api(req: func.HttpRequest) -> func.HttpResponse:
     """Any method: the application says 405 where the host would say 404."""
-    here = await hub()
+    asked = (req.method, urlsplit(req.url).path)
+    if asked == ("GET", LIVE):
+        return document({"status": "up"})  # the process is alive, whatever becomes of its hub
+    here = await (_ready() if asked == ("GET", READY) else hub())
     caller = await _caller(here, req)
     request = Request(req.method, req.url, req.headers, req.get_body())
 
@@ -45,6 +50,19 @@ async def api(req: func.HttpRequest) -> func.HttpResponse:
         return await _caller(here, req)
 
     return _response(await call(await _app(here), request, caller, again))
+
+
+async def _ready() -> Hub:
+    """The hub, if it is ready. Raises `NotReady`, before storage would have to say who calls."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            here = await hub()
+    except (TimeoutError, Unavailable):
+        raise not_ready([Reason.NOT_STARTED]) from None
+    report = await here.health.report()
+    if not report.ready:
+        raise not_ready(report.reasons)
+    return here
 
 
 async def _caller(here: Hub, req: func.HttpRequest) -> Caller:
@@ -89,11 +107,6 @@ def _builder() -> Callable[[Services], Api]:
 def services_of(here: Hub) -> Services:
     """What the application works with."""
 
-    def why_not_up() -> str | None:
-        if not here.clock_is_right():
-            return CLOCK_WRONG
-        return TIMER_STOPPED if here.upkeep.degraded else None
-
     life = here.context
     return Services(
         life=life,
@@ -119,7 +132,7 @@ def services_of(here: Hub) -> Services:
         front_end=here.options.front_end,
         cursors=here.options.signer(Purpose.CURSOR),
         public_url=here.options.public_url,
-        why_not_up=why_not_up,
+        health=here.health,
         reconcile=here.upkeep.reconcile,
     )
 

@@ -6,7 +6,7 @@ or try again later. `functions/endpoint.py` maps it to HTTP in one table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -151,6 +151,15 @@ class VaultUnavailable(Unavailable):
     def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class NotReady(Unavailable):
+    """The hub cannot work now. Try again later."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        """`reasons`: codes, and the same in words."""
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = reasons
 
 
 class ProviderUnavailable(Unavailable):

@@ -18,6 +18,7 @@ from hub.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotReady,
     Paused,
     ProviderUnavailable,
     Rejected,
@@ -63,6 +64,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = {
     TooMany: Kind(429, "too-many", "Too many requests"),
     Paused: Kind(503, "paused", "Paused"),
     VaultUnavailable: Kind(503, "unavailable", "The key vault does not answer"),
+    NotReady: Kind(503, "not-ready", "The hub is not ready"),
     ProviderUnavailable: Kind(503, "provider-unavailable", "The sign-in provider does not answer as it should"),
     Unavailable: Kind(503, "unavailable", "Storage does not answer"),
 }
@@ -97,6 +99,8 @@ def problem_of(error: BaseException) -> Problem:
         document["errors"] = [{"field": each.field, "message": each.message} for each in error.fields]
     if isinstance(error, Superseded):
         document["reason"] = error.reason
+    if isinstance(error, NotReady):
+        document["reasons"] = [{"code": code, "words": words} for code, words in error.reasons.items()]
     return Problem(kind.status, document, _headers(error, kind.status))
 
 

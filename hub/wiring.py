@@ -84,6 +84,8 @@ from hub.storage.secret_rows import SecretRows
 from hub.storage.stats_rows import StatsRows
 from hub.storage.upkeep_rows import UpkeepRows
 from hub.upkeep.departures import Departures
+from hub.upkeep.health import Health
+from hub.upkeep.heartbeat import Heartbeat
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
@@ -115,6 +117,7 @@ class Hub:
     agents: AgentCalls
     polls: Polls
     presence: PresenceBook
+    health: Health
     upkeep: Upkeep
     stats: StatsBook
     sources: Sources
@@ -128,10 +131,6 @@ class Hub:
     """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
     secret_book: SecretBook
     audit: Audit
-
-    def clock_is_right(self) -> bool:
-        """Whether this process's clock is near enough to storage's for its leases to be true."""
-        return abs(self.storage.clock_offset()) <= CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +185,8 @@ def build(
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
+    heartbeat = Heartbeat(storage.tables, clock)
+    elsewhere = (vault or {}).get(Keeper.ELSEWHERE)
     write = ConfigurationWriter(storage.tables, configuration, randomness, intend_edit).write
     administration = _administration(options, storage, clock, configuration, write, randomness)
     keeping = _keeping(options, storage, clock, configuration, write, randomness, vault or {})
@@ -228,8 +229,9 @@ def build(
         ),
         polls=wires.polls,
         presence=presence,
+        health=Health(storage, clock, heartbeat, patience.clock_is_right, elsewhere),
         upkeep=Upkeep(
-            storage.tables,
+            heartbeat,
             clock,
             Reconciler(context, upkeep_rows, debts, Watching(storage.tables, presence, alerts)),
             Retention(context, upkeep_rows, options.keeping),

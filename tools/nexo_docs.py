@@ -38,7 +38,7 @@ def exit_codes() -> list[str]:
         Exit.OK: "done; the event that was waited for ended in SUCCESS",
         Exit.FAILED: "the event ended in ERROR, or what was asked could not be done",
         Exit.USAGE: "the command line, a file or what the hub was asked is not right",
-        Exit.WARNING: "the event ended in WARNING",
+        Exit.WARNING: "the event ended in WARNING; `nexo health`: the hub works, and somebody should look",
         Exit.NOT_ALLOWED: "not signed in, or the role is not enough",
         Exit.NOT_FOUND: "there is no such thing",
         Exit.CONFLICT: "the state of things does not allow it, or somebody else was first",

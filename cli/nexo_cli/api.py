@@ -71,6 +71,9 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         items: list[Action]
         cursor: str | None
 
+    class Alive(TypedDict):
+        status: str
+
     class Applied(TypedDict):
         created: list[str]
         changed: list[str]
@@ -408,7 +411,13 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
 
     class Health(TypedDict):
         status: str
-        reason: str | None
+        reasons: list[HealthReason]
+        version: str | None
+        heartbeat_age_seconds: float | None
+
+    class HealthReason(TypedDict):
+        code: str
+        words: str
 
     class Invite(TypedDict):
         expires_in: NotRequired[int]
@@ -1019,6 +1028,7 @@ GET_EVENTS_ID_LOGS: Final = Route["LogsView"]("GET", "/api/events/{id}/logs")
 POST_EVENTS_ID_RETRY: Final = Route["EventView"]("POST", "/api/events/{id}/retry")
 GET_EVENTS_ID_TREE: Final = Route["TreeView"]("GET", "/api/events/{id}/tree")
 GET_HEALTH: Final = Route["Health"]("GET", "/api/health")
+GET_HEALTH_LIVE: Final = Route["Alive"]("GET", "/api/health/live")
 GET_ME: Final = Route["Me"]("GET", "/api/me")
 PUT_ME_PASSWORD: Final = Route["SessionView"]("PUT", "/api/me/password")
 GET_OPERATIONS: Final = Route["OperationList"]("GET", "/api/operations")

@@ -14,7 +14,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The command line, or a file that it names, is not right."""
     WARNING = 3
-    """The event ended in WARNING."""
+    """The event ended in WARNING, or the hub is degraded."""
     NOT_ALLOWED = 4
     """Not signed in, or the role is not enough."""
     NOT_FOUND = 5

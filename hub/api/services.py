@@ -27,6 +27,7 @@ from hub.people.wiring import People
 from hub.rules.callers import FrontEnd
 from hub.signing import Signer
 from hub.sources.wiring import Sources
+from hub.upkeep.health import Health
 from hub.upkeep.stats import StatsBook
 
 
@@ -57,8 +58,7 @@ class Services:
     front_end: FrontEnd | None
     cursors: Signer
     public_url: str | None
-    why_not_up: Callable[[], str | None]
-    """What this process knows to be wrong with itself; None: nothing."""
+    health: Health
     reconcile: Callable[[], Awaitable[int]]
     """One step of upkeep out of turn; how many events it touched."""
 

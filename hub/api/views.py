@@ -272,11 +272,29 @@ class SinkList(View):
     cursor: str | None
 
 
-class Health(View):
-    """`up`, or `degraded` with the reason: it works, and somebody should look."""
+class Alive(View):
+    """The process answers."""
 
     status: str
-    reason: str | None
+
+
+class HealthReason(View):
+    """Why the hub does not work as it should."""
+
+    code: str
+    """NOT_STARTED, STORAGE, KEY_VAULT, CLOCK or TIMER."""
+    words: str
+
+
+class Health(View):
+    """`up`, or `degraded` with the reasons: it works, and somebody should look. What is not ready answers 503."""
+
+    status: str
+    reasons: list[HealthReason]
+    version: str | None
+    """The hub's release; null for who is not signed in."""
+    heartbeat_age_seconds: float | None
+    """Since when the timer's last step has been over; null before the first, and for who is not signed in."""
 
 
 class Reconciled(View):

@@ -39,6 +39,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /agent/events/{id}/result": Access.SINK,
     "GET /": Access.ANYBODY,
     "GET /api/health": Access.ANYBODY,
+    "GET /api/health/live": Access.ANYBODY,
     "POST /api/reconcile": Access.ADMIN,
     "POST /api/session": Access.ANYBODY,
     "GET /api/session": Access.SIGNED_IN,

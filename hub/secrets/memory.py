@@ -38,7 +38,7 @@ class Memory(Generic[T]):
             return _said(kept.found)
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = asyncio.create_task(self._read(key, read), name="read a secret")
+            flight = self._flights[key] = asyncio.create_task(self._read(key, read), name="read what is remembered")
             flight.add_done_callback(lambda done: self._landed(key, done))
         # Shielded: who is cancelled while waiting does not take the answer away from the others.
         return await asyncio.shield(flight)

@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from hub.audit.wiring import Audit
 from hub.clock import Clock
-from hub.errors import Missing, NexomaticError
+from hub.errors import NexomaticError
 from hub.life.operations import Operations
 from hub.model.snapshot import Snapshot
 from hub.secrets.tidying import SecretTidying
 from hub.sources.schedules import Schedules
-from hub.storage import codec
-from hub.storage.keys import UPKEEP
-from hub.storage.ports import Tables
 from hub.upkeep.departures import Departures
+from hub.upkeep.heartbeat import Heartbeat
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
@@ -29,11 +27,8 @@ from hub.upkeep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
-LATE = timedelta(minutes=3)
-"""A heartbeat this old: the timer has stopped."""
 LOOK_EVERY = timedelta(minutes=1)
 """How often a process with traffic looks at the heartbeat. One operation."""
-_PARTITION, _KEY = "heartbeat", "tick"
 
 
 class Upkeep:
@@ -41,7 +36,7 @@ class Upkeep:
 
     def __init__(
         self,
-        tables: Tables,
+        heartbeat: Heartbeat,
         clock: Clock,
         reconciler: Reconciler,
         retention: Retention,
@@ -54,7 +49,7 @@ class Upkeep:
         operations: Operations,
         configuration: Callable[[], Awaitable[Snapshot]],
     ) -> None:
-        self._tables = tables
+        self._heartbeat = heartbeat
         self._clock = clock
         self._reconciler = reconciler
         self._retention = retention
@@ -74,9 +69,7 @@ class Upkeep:
     async def tick(self) -> None:
         """One step of everything."""
         await self._steps()
-        await self._tables.put(
-            UPKEEP, _PARTITION, _KEY, {"format": codec.FORMAT, "at": codec.text_of_time(self._clock.now())}
-        )
+        await self._heartbeat.beat()
 
     async def _steps(self) -> None:
         await self._schedules.step()
@@ -93,15 +86,6 @@ class Upkeep:
         """One step of reconcile out of turn, for an admin who will not wait for the timer; how many it touched."""
         return await self._reconciler.step()
 
-    async def heartbeat(self) -> datetime | None:
-        """When the last step ended, in whatever process; None before the first."""
-        try:
-            row = await self._tables.get(UPKEEP, _PARTITION, _KEY)
-        except Missing:
-            return None
-        codec.check_format_if_numbered(row.values)
-        return codec.time_of_text(str(row.values["at"]))
-
     def traffic(self) -> None:
         """Something came: once a minute, see whether the timer still runs, and stand in for it if not."""
         now = self._clock.now()
@@ -112,8 +96,8 @@ class Upkeep:
 
     async def _stand_in(self) -> None:
         try:
-            last = await self.heartbeat()
-            late = last is None or abs(self._clock.now() - last) > LATE  # ahead: the clock was set back
+            last = await self._heartbeat.last()
+            late = self._heartbeat.is_late(last)
             if late and not self.degraded:
                 log.warning("the timer's last heartbeat was at %s: this process does its work meanwhile", last)
             self.degraded = late

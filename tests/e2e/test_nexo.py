@@ -79,6 +79,10 @@ class TestSigningIn:
         passwords = f"{ready['password']}\nfour words and a bit\n"
         said = nexo("login", ready["url"], "--user", ready["user"], stdin=passwords)
         assert "as admin, ADMIN" in said.out
+        health = nexo("health", "--json").json
+        assert (health["hub"], health["status"], health["reasons"]) == (ready["url"], "up", [])
+        assert health["version"] in nexo("health").out
+        assert Nexo(tmp_path / "nobody")("health", ready["url"], "--json").json["version"] is None
         me = nexo("whoami", "--json").json
         assert (me["name"], me["role"], me["via"]) == ("admin", "ADMIN", "token")
         kept = nexo.home / "tokens.json"

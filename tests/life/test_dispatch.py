@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import Unavailable
+from hub.model.health import Reason
 from hub.model.sink import Sink
 from hub.rules.cadence import CadenceMode, Fleet
 from hub.storage.embedded import open_embedded
@@ -233,7 +234,7 @@ def test_a_hub_whose_clock_is_wrong_claims_nothing(monkeypatch: pytest.MonkeyPat
         await rig.fire("A")
         storage = rig.hub.storage
         monkeypatch.setattr(storage, "clock_offset", lambda: timedelta(seconds=-2.5), raising=False)
-        assert not rig.hub.clock_is_right()
+        assert (await rig.hub.health.report()).reasons == (Reason.CLOCK,)
         assert (await polling(rig, "sink-1")).tasks == ()
         monkeypatch.setattr(storage, "clock_offset", lambda: timedelta(seconds=1.9), raising=False)
         assert len((await polling(rig, "sink-1")).tasks) == 1

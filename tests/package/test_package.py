@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 
 from hosting.hub_client import HubClient
+from hub.version import VERSION
 from tests.functions.test_fresh_environment import FUNCTIONS
 from tests.package.unpacked import ROOT, Unpacked, python_of
 from tools.package import AZURE, Target, build, install
@@ -169,7 +170,9 @@ def _serve(unpacked: Unpacked, python: Path) -> None:
     settings = {"NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": first_admin, "host.master": TOKEN}
     with unpacked.served(python, settings) as url:
         admin = HubClient(url, TOKEN)
-        assert admin.get("/api/health") == {"status": "up", "reason": None}
+        assert admin.get("/api/health/live") == {"status": "up"}
+        health = admin.get("/api/health")
+        assert (health["status"], health["version"]) == ("up", VERSION)
         listed = requests.get(f"{url}/admin/functions", headers={"x-functions-key": TOKEN}, timeout=30).json()
         assert sorted(each["name"] for each in listed) == FUNCTIONS
         admin.put(f"/api/sink-types/{SINK_TYPE}", {"name": SINK_TYPE})

@@ -1,4 +1,4 @@
-"""`nexo login`, `logout`, `whoami`, `hubs`."""
+"""`nexo login`, `logout`, `whoami`, `health`, `hubs`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MADE_HERE: Final = "nexo-"
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for name, function in (("login", login), ("logout", logout), ("whoami", whoami), ("hubs", hubs)):
-        command(app, name)(function)
+    for function in (login, logout, whoami, health, hubs):
+        command(app, function.__name__)(function)
 
 
 def login(
@@ -90,6 +90,30 @@ def whoami() -> None:
     there = hub()
     me = there.call(api.GET_ME)
     output.shown({"hub": there.url, **me})
+
+
+def health(
+    url: Annotated[
+        str | None, typer.Argument(help="The hub's address; no account is needed. Unless given: the current one.")
+    ] = None,
+) -> None:
+    """Say whether a hub works, and if not, why. Ends with 0, 3 (it works, and somebody should look) or 7."""
+    from nexo_cli.client import Hub, checked_url
+
+    if url is not None and not run.hub:
+        found, token = checked_url(url), None
+    else:
+        there = store.find(run.hub or url)
+        found, token = there.url, there.token
+    answered = Hub(found, token).call(api.GET_HEALTH)
+    if run.json:
+        output.json_out({"hub": found, **answered})
+    else:
+        output.fields({"hub": found, **answered, "reasons": None})
+        for each in answered["reasons"]:
+            output.say(f"{each['code']}: {each['words']}")
+    if answered["status"] != "up":
+        raise typer.Exit(Exit.WARNING)
 
 
 def hubs() -> None:
