@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import azure.functions as func
 
 from functions.endpoint import answer, bearer_of, caller_address, calling_sink, endpoint, read
 from hub.audit.attempt import Who
-from hub.errors import Cloned
+from hub.errors import Cloned, Invalid
 from hub.model.audit import Result as AuditResult
 from hub.process import hub
 from hub.rules import ids
 from hub.rules.callers import address_of
-from hub.wire import HOLD_HEADER, MAX_CALL_BYTES, PAUSE_HEADER, Enrol, Logs, Need, Poll, Renew, Result, Rotate
+from hub.wire import (
+    HOLD_HEADER,
+    LEASE_HEADER,
+    MAX_CALL_BYTES,
+    PAUSE_HEADER,
+    Enrol,
+    Logs,
+    Need,
+    Poll,
+    Renew,
+    Result,
+    Rotate,
+)
 
 agents = func.Blueprint()
 
 SMALL_CALL_BYTES: Final = 256 * 1024
 """A poll with its capabilities, an enrolment, a renewal."""
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,12})-[0-9]{0,12}")
 
 
 @agents.route("agent/enroll", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -71,6 +85,18 @@ async def agent_poll(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204, headers=steering)
 
 
+@agents.route("agent/modules/{digest}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint
+async def agent_modules(req: func.HttpRequest) -> func.HttpResponse:
+    """A piece of a bundle, to the sink that holds an attempt which runs it."""
+    here, sink = await calling_sink(req)
+    first, token = _first_byte(req), req.headers.get(LEASE_HEADER, "")
+    piece = await here.agents.bundle(sink.name, token, req.route_params["digest"], first)
+    span = f"bytes {piece.first}-{piece.first + len(piece.data) - 1}/{piece.size}"
+    headers = {"Content-Range": span, "Cache-Control": "no-store"}
+    return func.HttpResponse(piece.data, status_code=206, headers=headers, mimetype="application/zip")
+
+
 @agents.route("agent/events/{id}/secrets", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint
 async def agent_secrets(req: func.HttpRequest) -> func.HttpResponse:
@@ -110,3 +136,11 @@ async def agent_result(req: func.HttpRequest) -> func.HttpResponse:
 def event_id(req: func.HttpRequest) -> str:
     """The id in the address. Raises `Invalid`."""
     return ids.check(req.route_params["id"])
+
+
+def _first_byte(req: func.HttpRequest) -> int:
+    """Where the piece begins that is asked for, as `Range: bytes=N-`. Raises `Invalid`."""
+    wanted = _RANGE.fullmatch(req.headers.get("range", ""))
+    if wanted is None:
+        raise Invalid("a bundle is read piece by piece: send Range: bytes=N-, with the first byte that is wanted")
+    return int(wanted[1])

@@ -122,6 +122,7 @@ def services_of(here: Hub) -> Services:
         idempotency=here.idempotency,
         configuration=here.configuration,
         resources=here.resources,
+        bundles=here.bundles,
         secrets=here.secret_book,
         sinks=here.sinks,
         presence=here.presence,

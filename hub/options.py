@@ -25,6 +25,7 @@ class Options:
     front_end: FrontEnd | None = None
     """Who tells the hub its callers' addresses; None: nobody is believed."""
     receipt_days: int = 14
+    max_bundle: int = 20 * 1024 * 1024
     sealed_secrets: bool = False
     """A sink without a key of its own is given no secrets."""
     terms: Terms = field(default_factory=Terms)

@@ -108,6 +108,7 @@ def options_of(settings: Settings) -> Options:
         max_held_polls=settings.max_held_polls,
         front_end=settings.front_end,
         receipt_days=settings.receipt_days,
+        max_bundle=settings.max_bundle,
         sealed_secrets=settings.sealed_secrets,
         sink_credential_days=settings.sink_credential_days,
         keeping=settings.keeping,

@@ -74,6 +74,7 @@ class Settings:
     """Of OpenID Connect; None: only the hub's own users sign in."""
     event_shards: int
     max_payload: int
+    max_bundle: int
     lease_seconds: int
     clock_margin_seconds: float
     poll_seconds: int
@@ -117,6 +118,7 @@ class Settings:
             provider=_provider(read),
             event_shards=read["NEXOMATIC_EVENT_SHARDS"],
             max_payload=read["NEXOMATIC_MAX_PAYLOAD"],
+            max_bundle=read["NEXOMATIC_MAX_BUNDLE"],
             lease_seconds=read["NEXOMATIC_LEASE_SECONDS"],
             clock_margin_seconds=read["NEXOMATIC_CLOCK_MARGIN_SECONDS"],
             poll_seconds=read["NEXOMATIC_POLL_SECONDS"],

@@ -381,6 +381,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "The largest payload and result.",
     ),
     Setting(
+        "NEXOMATIC_MAX_BUNDLE",
+        _whole(1024, 64 * 1024 * 1024),
+        20 * 1024 * 1024,
+        "1024 to 67108864 bytes",
+        "The largest bundle, as a zip; unpacked it may be eight times as big.",
+    ),
+    Setting(
         "NEXOMATIC_LEASE_SECONDS",
         _whole(10, 3600),
         30,

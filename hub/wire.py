@@ -23,6 +23,8 @@ MAX_CALL_BYTES = 6 * 1024 * 1024
 
 HOLD_HEADER = "nexomatic-hold"
 PAUSE_HEADER = "nexomatic-pause"
+LEASE_HEADER = "nexomatic-lease"
+"""On a request for a piece of a bundle, which has no body: the lease of the attempt that runs it."""
 """On a 204, which has no body: seconds the next poll may be held, seconds to stay away before it."""
 
 
@@ -93,6 +95,7 @@ class Capabilities(_Said):
     runtimes: Annotated[tuple[Runtime, ...], Field(max_length=10)] = ()
     modules: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=500)] = ()
     bundles: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=500)] = ()
+    """`fetch`: it fetches bundles. `signed-by:KEY`, once for each key that it trusts: it runs nothing else."""
 
 
 class Poll(_Said):
@@ -137,6 +140,11 @@ class Task(_Told):
     runtime: Runtime
     module: str
     bundle: str | None
+    bundle_digest: str | None
+    """SHA-256 of the bundle, in hexadecimal: what is fetched, and what it is checked by."""
+    bundle_size: int | None
+    bundle_signature: str | None
+    """The key's id, a colon, and its Ed25519 signature of `nexomatic-bundle sha256:DIGEST` as base64."""
     payload: Any
     parameters: tuple[StaticParameter | SecretParameter, ...]
     timeout_seconds: int

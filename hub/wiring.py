@@ -24,6 +24,7 @@ from hub.dispatch.dispatcher import Dispatcher
 from hub.dispatch.poll import Hold, Polls
 from hub.dispatch.presence import PresenceBook
 from hub.dispatch.receive_loop import Patience
+from hub.distribution.bundles import Bundles
 from hub.evaluation import Evaluation
 from hub.knot import Knot
 from hub.life.agent_calls import AgentCalls
@@ -35,6 +36,7 @@ from hub.life.context import LifeContext
 from hub.life.create import Creator
 from hub.life.debts import Debts
 from hub.life.explain import Explainer, Process
+from hub.life.fetch import Fetch
 from hub.life.idempotency import Idempotency
 from hub.life.lease import LeaseTokens
 from hub.life.listing import Listing
@@ -125,6 +127,7 @@ class Hub:
     watchers: Watchers
     idempotency: Idempotency
     resources: Resources
+    bundles: Bundles
     sinks: Sinks
     people: People
     secrets: CachedSecrets
@@ -223,6 +226,7 @@ def build(
             context,
             tokens,
             Release(context, keeping.engine, audit.releases, only_sealed=options.sealed_secrets),
+            Fetch(context, storage.blobs),
             Renewer(context, slots, completion),
             completion,
             logs,
@@ -250,6 +254,7 @@ def build(
         watchers=watchers,
         idempotency=Idempotency(context, DeliveryRows(storage.tables)),
         resources=administration.resources,
+        bundles=Bundles(configuration.newest, write, storage.blobs, clock, randomness, options.max_bundle),
         sinks=administration.sinks,
         people=administration.people,
         secrets=keeping.kept,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
     Outcome: TypeAlias = Literal["SUCCESS", "WARNING", "ERROR", "CANCELLED", "TIMED_OUT", "LOST", "RETURNED", "NOT_STARTED"]
     Overlap: TypeAlias = Literal["allow", "skip", "queue"]
     ParameterType: TypeAlias = Literal["STATIC", "DATA", "SECRET"]
-    Reason: TypeAlias = Literal["SCHEDULE_CHANGED", "SCHEDULE_PAUSED", "CHAIN_TOO_DEEP", "QUEUE_TIMEOUT", "LOST", "BACKING_OFF", "NOT_BEFORE", "EVENT_TYPE_DISABLED", "EVENT_TYPE_PAUSED", "SINK_TYPE_PAUSED", "OVERLAPPED", "PREVIOUS_RUNNING", "CONFIGURATION_MISSING", "MESSAGE_MISSING", "QUEUE_ABANDONED", "PAYLOAD_MISSING", "PARAMETER_FAILED", "NO_SINK_ENROLLED", "PINNED_SINK_GONE", "NO_SINK_ONLINE", "SINKS_DRAINING", "SINKS_BUSY", "HUB_CLOCK_WRONG", "HUB_CROWDED", "MAX_RUNNING", "RATE", "QUEUE_AHEAD", "RUNTIME_MISSING", "MODULE_NOT_INSTALLED", "SECRET_MISSING", "TAKEOVER", "MOVING", "ABOUT_TO_RUN", "RUNNING", "ENDED"]
+    Reason: TypeAlias = Literal["SCHEDULE_CHANGED", "SCHEDULE_PAUSED", "CHAIN_TOO_DEEP", "QUEUE_TIMEOUT", "LOST", "BACKING_OFF", "NOT_BEFORE", "EVENT_TYPE_DISABLED", "EVENT_TYPE_PAUSED", "SINK_TYPE_PAUSED", "OVERLAPPED", "PREVIOUS_RUNNING", "CONFIGURATION_MISSING", "MESSAGE_MISSING", "QUEUE_ABANDONED", "PAYLOAD_MISSING", "PARAMETER_FAILED", "NO_SINK_ENROLLED", "PINNED_SINK_GONE", "NO_SINK_ONLINE", "SINKS_DRAINING", "SINKS_BUSY", "HUB_CLOCK_WRONG", "HUB_CROWDED", "MAX_RUNNING", "RATE", "QUEUE_AHEAD", "RUNTIME_MISSING", "MODULE_NOT_TAKEN", "MODULE_NOT_INSTALLED", "SECRET_MISSING", "TAKEOVER", "MOVING", "ABOUT_TO_RUN", "RUNNING", "ENDED"]
     RerunAs: TypeAlias = Literal["today", "recorded"]
     Result: TypeAlias = Literal["DONE", "REFUSED", "FAILED", "UNKNOWN"]
     Role: TypeAlias = Literal["ADMIN", "VIEWER"]
@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
     Step: TypeAlias = Literal["minute", "hour", "day"]
     Verdict: TypeAlias = Literal["accepted", "unfired", "duplicate", "challenge", "refused", "counted"]
     Via: TypeAlias = Literal["session", "token", "first-admin-token"]
-    WarningCode: TypeAlias = Literal["NO_SINK_ENROLLED", "PINNED_SINK_GONE", "RUNTIME_MISSING", "MODULE_NOT_INSTALLED", "VERIFY_NONE", "NEVER_FIRED"]
+    WarningCode: TypeAlias = Literal["NO_SINK_ENROLLED", "PINNED_SINK_GONE", "RUNTIME_MISSING", "MODULE_NOT_INSTALLED", "MODULE_NOT_TAKEN", "VERIFY_NONE", "NEVER_FIRED"]
     PatchSourceDocument: TypeAlias = 'dict[str, Any]'
     PutSourceDocument: TypeAlias = 'dict[str, Any]'
     SourceDocument: TypeAlias = 'WebhookSource | ScheduleSource | EventGridSource'
@@ -466,6 +466,20 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         name: str
         named_by: list[str]
 
+    class ModuleList(TypedDict):
+        items: list[ModuleView]
+        cursor: str | None
+
+    class ModuleView(TypedDict):
+        name: str
+        digest: str
+        size: int
+        files: int
+        unpacked: int
+        key_id: str | None
+        uploaded_at: str
+        uploaded_by: str
+
     class NoVerification(TypedDict):
         preset: NotRequired[Literal["none"]]
 
@@ -659,6 +673,8 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         runtime: Runtime
         module: str
         bundle: str | None
+        bundle_digest: str | None
+        bundle_size: int | None
         timeout_seconds: int
         lease_seconds: int
         configuration: str
@@ -1031,6 +1047,10 @@ GET_HEALTH: Final = Route["Health"]("GET", "/api/health")
 GET_HEALTH_LIVE: Final = Route["Alive"]("GET", "/api/health/live")
 GET_ME: Final = Route["Me"]("GET", "/api/me")
 PUT_ME_PASSWORD: Final = Route["SessionView"]("PUT", "/api/me/password")
+GET_MODULES: Final = Route["ModuleList"]("GET", "/api/modules")
+DELETE_MODULES_NAME: Final = Route["None"]("DELETE", "/api/modules/{name}")
+GET_MODULES_NAME: Final = Route["ModuleView"]("GET", "/api/modules/{name}")
+PUT_MODULES_NAME: Final = Route["ModuleView"]("PUT", "/api/modules/{name}")
 GET_OPERATIONS: Final = Route["OperationList"]("GET", "/api/operations")
 GET_OPERATIONS_ID: Final = Route["OperationView"]("GET", "/api/operations/{id}")
 POST_OPERATIONS_ID_CANCEL: Final = Route["OperationView"]("POST", "/api/operations/{id}/cancel")

@@ -10,6 +10,7 @@ from nexo_cli.commands import (
     configuration,
     cost,
     events,
+    modules,
     people,
     people_here,
     records,
@@ -25,6 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for each in (people_here, events, configuration, sinks, sources, secrets, people, records, author, cost):
+for each in (people_here, events, configuration, sinks, modules, sources, secrets, people, records, author, cost):
     each.add_to(app)
 bulk.add_to(app, events.events)

@@ -40,18 +40,22 @@ class Hub:
         route: Route[Answer],
         *,
         body: Any = None,
+        content: bytes | None = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         **names: str,
     ) -> Answer:
-        """What the route answers. `names` go into its path. Raises `Problem`, `NexoError`."""
+        """What the route answers. `body` is sent as JSON, `content` as a zip; `names` go into its path.
+
+        Raises `Problem`, `NexoError`.
+        """
         path = route.path
         for name, value in names.items():
             if value.strip(".") == "":
                 raise NexoError(f"{value!r} is no name", Exit.USAGE)
             path = path.replace(f"{{{name}}}", quote(value, safe=":"))
         asked = {name: value for name, value in (query or {}).items() if value is not None}
-        response = self._ask(route.method, path, body, asked, headers)
+        response = self._ask(route.method, path, content if body is None else body, asked, headers)
         self.etag = response.headers.get("ETag")
         if response.status_code == 204:
             return None  # type: ignore[return-value]  # routes that answer nothing are Route[None]
@@ -83,7 +87,10 @@ class Hub:
         self, method: str, path: str, body: Any, query: Mapping[str, Any], headers: Mapping[str, str] | None
     ) -> requests.Response:
         options: dict[str, Any] = {"params": query, "headers": dict(headers or {})}
-        if body is not None:
+        if isinstance(body, bytes):
+            options["data"] = body
+            options["headers"]["Content-Type"] = "application/zip"
+        elif body is not None:
             options["data"] = json.dumps(body).encode()
             options["headers"]["Content-Type"] = "application/json"
         response = self._send(method, f"{self.url}{path}", options)

@@ -24,6 +24,10 @@ def secret_names(incomplete: str) -> list[str]:
     return _names(api.GET_SECRETS, incomplete)
 
 
+def bundles(incomplete: str) -> list[str]:
+    return _names(api.GET_MODULES, incomplete)
+
+
 def sink_types(incomplete: str) -> list[str]:
     return _names(api.GET_SINK_TYPES, incomplete)
 

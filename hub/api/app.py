@@ -13,6 +13,7 @@ from hub.api import (
     docs,
     events,
     health,
+    modules,
     operations,
     people,
     receipts,
@@ -33,9 +34,9 @@ from hub.problems import CONTENT_TYPE
 
 VERSION: Final = "1"
 ROUTERS: Final = (
-    events.router, operations.router, resources.router, receipts.router, schedules.router, secrets.router, sinks.router,
-    session.router, users.router, people.router, audit.router, stats.router, health.router,
-    docs.router,
+    events.router, operations.router, resources.router, modules.router, receipts.router, schedules.router,
+    secrets.router, sinks.router, session.router, users.router, people.router, audit.router, stats.router,
+    health.router, docs.router,
 )  # fmt: skip
 
 

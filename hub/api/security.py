@@ -144,7 +144,7 @@ class GuardedRoute(APIRoute):
 
     async def _content(self, request: Request) -> JsonValue:
         body = await request.body()
-        _check_transfer(request, body)
+        check_transfer(request, body)
         assert self.body_field is not None
         if not body and not self.body_field.field_info.is_required():
             return None
@@ -180,7 +180,8 @@ def _check_key(route: str, request: Request) -> None:
         raise Invalid(f"Idempotency-Key {what}", [FieldError(IDEMPOTENCY_KEY, what)])
 
 
-def _check_transfer(request: Request, body: bytes) -> None:
+def check_transfer(request: Request, body: bytes) -> None:
+    """See that the body came, and as it is. Raises `LengthRequired`, `UnsupportedBody`."""
     if not body and "transfer-encoding" in request.headers:
         raise LengthRequired
     encoding = request.headers.get("content-encoding", "identity").strip().lower()

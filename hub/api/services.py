@@ -12,6 +12,7 @@ from hub.configure.resources import Resources
 from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
 from hub.dispatch.presence import PresenceBook
+from hub.distribution.bundles import Bundles
 from hub.life.cancel import Canceller
 from hub.life.context import LifeContext
 from hub.life.create import Creator
@@ -48,6 +49,7 @@ class Services:
     idempotency: Idempotency
     configuration: ConfigurationCopy
     resources: Resources
+    bundles: Bundles
     secrets: SecretBook
     sinks: Sinks
     presence: PresenceBook

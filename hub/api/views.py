@@ -92,6 +92,8 @@ class RunView(View):
     runtime: Runtime
     module: str
     bundle: str | None
+    bundle_digest: str | None
+    bundle_size: int | None
     timeout_seconds: int
     lease_seconds: int
     configuration: str

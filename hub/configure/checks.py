@@ -29,7 +29,6 @@ _FUNCTION: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(/[A-Za-z0-9_][A-Za-z0-9_. -]*)*")
 MOST_SECRETS: Final = 32
 """Of one document: their values go to the sink in one answer."""
-_LATER: Final = "is not supported by this release"
 NEEDS_OFFSET: Final = "needs its offset from UTC, such as 2030-01-01T00:00:00Z"
 
 
@@ -51,8 +50,6 @@ def _sink_type(document: SinkType) -> Iterator[FieldError]:
 
 
 def _action(document: Action) -> Iterator[FieldError]:
-    if document.bundle is not None:
-        yield FieldError("bundle", f"{_LATER}; null is allowed, for a module that is installed on the sink")
     yield from _module(document)
     yield from _parameters(document.parameters)
 
@@ -111,7 +108,8 @@ def _module(document: Action) -> Iterator[FieldError]:
         if not _FUNCTION.fullmatch(reference):
             yield FieldError("module", "for the runtime python it names a function: package.module:function")
     elif not _FILE.fullmatch(reference):
-        what = "is a path below the sink's module folder: names of letters, digits, _ . - and spaces, joined by /"
+        where = "below the sink's module folder or in its bundle"
+        what = f"is a path {where}: names of letters, digits, _ . - and spaces, joined by /"
         yield FieldError("module", what)
     elif document.runtime is Runtime.POWERSHELL and not reference.lower().endswith(".ps1"):
         yield FieldError("module", "for the runtime powershell it names a script that ends in .ps1")

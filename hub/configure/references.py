@@ -27,6 +27,9 @@ def who_names(kind: RowKind, name: str, configuration: Configuration) -> list[st
             return _event_types(
                 each for each in snapshot.event_types.values() if (each.sink or "").casefold() == wanted
             )
+        case RowKind.MODULE:
+            running = (each for each in snapshot.actions.values() if (each.bundle or "").casefold() == wanted)
+            return [f"actions/{each.name}" for each in running]
         case RowKind.SECRET:
             return _naming_secret(wanted, configuration)
         case _:
@@ -60,6 +63,11 @@ def missing(document: SinkType | Action | EventType | Source, snapshot: Snapshot
         case EventType():
             yield from _missing_of_event_type(document, snapshot)
         case Action():
+            if document.bundle is not None and snapshot.bundle(document.bundle) is None:
+                yield (
+                    "bundle",
+                    f"there is no bundle {document.bundle}: push it first, with nexo modules push",
+                )
             for edge in EDGES:
                 target = getattr(document, edge)
                 if target is not None:

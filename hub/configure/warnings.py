@@ -16,7 +16,7 @@ from hub.model.sink import Presence, Sink
 from hub.model.snapshot import Snapshot
 from hub.model.verification import NoVerification
 from hub.rules.alerts import is_reserved
-from hub.rules.routing import Lack, Needs, doubt, lacks, lists, needs_of, routing, takers
+from hub.rules.routing import Lack, Needs, doubt, lacks, lists, needs_of, not_taken, routing, takers, takes
 
 
 class WarningCode(StrEnum):
@@ -26,6 +26,7 @@ class WarningCode(StrEnum):
     PINNED_SINK_GONE = "PINNED_SINK_GONE"
     RUNTIME_MISSING = "RUNTIME_MISSING"
     MODULE_NOT_INSTALLED = "MODULE_NOT_INSTALLED"
+    MODULE_NOT_TAKEN = "MODULE_NOT_TAKEN"
     VERIFY_NONE = "VERIFY_NONE"
     NEVER_FIRED = "NEVER_FIRED"
 
@@ -72,7 +73,7 @@ def _event_types(named: Named, snapshot: Snapshot) -> Iterator[EventType]:
 def _of_event_type(
     event_type: EventType, snapshot: Snapshot, presences: Mapping[str, Presence], now: datetime
 ) -> Warned | None:
-    needs = needs_of(snapshot.action(event_type.action))
+    needs = needs_of(snapshot.action(event_type.action), snapshot)
     found = routing(event_type, needs, snapshot, presences, now)
     told = [presences[each.name] for each in found.enrolled if each.name in presences]
     told = [each for each in told if each.runtimes]
@@ -91,6 +92,8 @@ def _lack(known: Lack | None, needs: Needs | None, told: list[Presence]) -> Lack
     able = [each for each in told if needs.runtime in each.runtimes]
     if not able:
         return Lack.RUNTIME_MISSING
+    if not any(takes(each, needs) for each in able):
+        return Lack.MODULE_NOT_TAKEN
     return None if any(lists(each, needs) for each in able) else Lack.MODULE_NOT_INSTALLED
 
 
@@ -100,6 +103,8 @@ def _message(code: Lack, where: str, needs: Needs | None, told: Sequence[Presenc
     if code is Lack.PINNED_SINK_GONE:
         return f"{where} is not enrolled: its events wait until it is"
     assert needs is not None
+    if code is Lack.MODULE_NOT_TAKEN:
+        return f"no sink of {where} that has introduced itself takes {not_taken(needs)}: its events fail there"
     has = f"the runtime {needs.runtime}" if code is Lack.RUNTIME_MISSING else f"the module {needs.module}"
     verb, plural = _VERBS[code]
     who = f"the sink {told[0].sink} does not {verb}"

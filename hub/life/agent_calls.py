@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.life.complete import Completion
 from hub.life.context import LifeContext
+from hub.life.fetch import Fetch, Piece
 from hub.life.lease import Lease, LeaseTokens
 from hub.life.logs import Logs
 from hub.life.release import Release
@@ -24,6 +25,7 @@ class AgentCalls:
         context: LifeContext,
         tokens: LeaseTokens,
         release: Release,
+        fetch: Fetch,
         renewer: Renewer,
         completion: Completion,
         logs: Logs,
@@ -31,6 +33,7 @@ class AgentCalls:
         self._life = context
         self._tokens = tokens
         self._release = release
+        self._fetch = fetch
         self._renewer = renewer
         self._completion = completion
         self._logs = logs
@@ -38,6 +41,10 @@ class AgentCalls:
     async def secrets(self, sink: str, event_id: str, call: Need, address: str | None = None) -> Released:
         """The values of the secrets this attempt needs. Raises as `Release.release` does, `Invalid`."""
         return await self._release.release(self._tokens.read(call.token, event_id=event_id, sink=sink), address)
+
+    async def bundle(self, sink: str, token: str, digest: str, first: int) -> Piece:
+        """A piece of the bundle that this attempt runs. Raises as `Fetch.piece` does, `Invalid`."""
+        return await self._fetch.piece(self._tokens.read(token, event_id=None, sink=sink), digest, first)
 
     async def renew(self, sink: str, event_id: str, call: Renew) -> Leased:
         """One more lease from now. Raises `Superseded` and its kind, `Invalid`."""

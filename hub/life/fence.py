@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from hub.errors import Cancelled, Changed, Missing, Superseded, TimedOut
+from hub.errors import Cancelled, Changed, LeaseRunOut, Missing, Superseded, TimedOut
 from hub.life.lease import Lease
 from hub.model.event import Attempt, Code, Event, Outcome, State
 from hub.rules import lifecycle
@@ -66,6 +67,21 @@ async def read(rows: EventRows, event_id: str) -> Stored:
 def holds(event: Event, claim_id: str) -> bool:
     """Whether this claim holds the event now."""
     return event.state is State.RUNNING and event.claim_id == claim_id
+
+
+def held(event: Event, claim_id: str, now: datetime, margin: timedelta) -> Attempt:
+    """The attempt, if this claim holds it now. Raises `Superseded` and its kind, `LeaseRunOut`."""
+    attempt = next((each for each in event.attempts if each.claim_id == claim_id), None)
+    if attempt is None or not holds(event, claim_id):
+        raise over(attempt)
+    # Judged as those judge it who would take the event over. The holder may renew, and so learn whose it is.
+    if not _alive(event.lease_until, now, margin) or not _alive(event.run_until, now, timedelta()):
+        raise LeaseRunOut
+    return attempt
+
+
+def _alive(until: datetime | None, now: datetime, margin: timedelta) -> bool:
+    return until is not None and now < until + margin
 
 
 def _recorded_or_over(stored: Stored, claim_id: str) -> RecordedBefore:

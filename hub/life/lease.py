@@ -62,12 +62,12 @@ class LeaseTokens:
         document = {"format": TOKEN_FORMAT, "holding": fields, "rest": rest}
         return self._signer.sign(json.dumps(document, separators=(",", ":")).encode())
 
-    def read(self, token: str, *, event_id: str, sink: str) -> Lease:
-        """The lease, if it is for this event and this sink. Raises `Invalid`."""
+    def read(self, token: str, *, event_id: str | None, sink: str) -> Lease:
+        """The lease, if it is for this sink, and for this event if one is named. Raises `Invalid`."""
         document = json.loads(self._signer.read(token))
         check_format(document["format"])
         fields = document["holding"]
-        if fields["event_id"] != event_id or fields["sink"] != sink:
+        if fields["sink"] != sink or event_id not in (None, fields["event_id"]):
             raise Invalid("this lease is for another event or another sink")
         fields.update({name: time_of_text(fields[name]) for name in _TIMES})
         fields["edges"] = Edges(*fields["edges"])

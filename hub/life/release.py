@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
 
 from hub.audit.attempt import Who
 from hub.audit.releases import Releases
-from hub.errors import LeaseRunOut, Missing, SecretUnavailable
+from hub.errors import Missing, SecretUnavailable
 from hub.life import fence
 from hub.life.context import LifeContext
 from hub.life.lease import Lease
@@ -86,16 +85,7 @@ class Release:
 
     def _held(self, event: Event, lease: Lease) -> Attempt:
         """The attempt, if this claim holds it now."""
-        attempt = next((each for each in event.attempts if each.claim_id == lease.claim_id), None)
-        if attempt is None or not fence.holds(event, lease.claim_id):
-            raise fence.over(attempt)
-        # Judged as those judge it who would take the event over. The holder may renew, and so learn whose it is.
-        if not self._alive(event.lease_until, self._life.margin()) or not self._alive(event.run_until, timedelta()):
-            raise LeaseRunOut
-        return attempt
-
-    def _alive(self, until: datetime | None, margin: timedelta) -> bool:
-        return until is not None and self._life.now() < until + margin
+        return fence.held(event, lease.claim_id, self._life.now(), self._life.margin())
 
     async def _value(self, name: str, used_by: list[str]) -> ReleasedSecret | str:
         """The value, or why there is none."""

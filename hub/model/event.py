@@ -89,6 +89,9 @@ class Run(_Frozen):
     runtime: Runtime
     module: str
     bundle: str | None = None
+    bundle_digest: str | None = None
+    """SHA-256 of the bundle; written only with one, as its size, so that other rows are as the release before reads."""
+    bundle_size: int | None = None
     timeout_seconds: int
     lease_seconds: int
     configuration: str

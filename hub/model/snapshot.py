@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hub.model.bundle import Bundle
 from hub.model.configuration import Action, EventType, RetryPolicy, SinkType, Source
 from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
@@ -22,6 +23,8 @@ class Snapshot:
     sources: Mapping[str, Source] = field(default_factory=dict)
     sinks: Mapping[str, Sink] = field(default_factory=dict)
     secrets: Mapping[str, SecretInfo] = field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    """By `name@version`."""
     schedules: Mapping[str, Standing] = field(default_factory=dict)
     """How each source that is a schedule stands."""
 
@@ -45,6 +48,13 @@ class Snapshot:
 
     def secret(self, name: str) -> SecretInfo | None:
         return self.secrets.get(name.casefold())
+
+    def bundle(self, name: str) -> Bundle | None:
+        return self.bundles.get(name.casefold())
+
+    def bundle_of(self, digest: str) -> Bundle | None:
+        """One with these bytes."""
+        return next((each for each in self.bundles.values() if each.digest == digest), None)
 
     def retry_policy(self, event_type: str) -> RetryPolicy:
         """How today's configuration retries this EventType; the default when it is gone."""

@@ -21,7 +21,7 @@ ENDINGS: Final[Mapping[str, str]] = {
     Code.LOST: "its sink was lost, and it may not start again",
     Code.QUEUE_TIMEOUT: "it waited longer than its queue time-out",
     Code.RUN_TIMEOUT: "it ran past its time-out, and its sink did not end it",
-    Code.CONFIGURATION_MISSING: "its event type or action was gone",
+    Code.CONFIGURATION_MISSING: "its event type, action or bundle was gone",
     Code.PARAMETER_FAILED: "a DATA parameter could not be computed from its payload",
     Code.SECRET_UNAVAILABLE: "a secret that it needs was not there",
     Code.PAYLOAD_MISSING: "its payload was not in storage any more",

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     RATE = "RATE"
     QUEUE_AHEAD = "QUEUE_AHEAD"
     RUNTIME_MISSING = "RUNTIME_MISSING"
+    MODULE_NOT_TAKEN = "MODULE_NOT_TAKEN"
     MODULE_NOT_INSTALLED = "MODULE_NOT_INSTALLED"
     SECRET_MISSING = "SECRET_MISSING"  # noqa: S105 - a code, not a secret
     TAKEOVER = "TAKEOVER"
@@ -89,7 +90,7 @@ MEANINGS: Final[Mapping[Reason, tuple[Effect, str]]] = {
         Effect.WAITS,
         "an earlier event of its schedule, whose `overlap` is queue, has not ended",
     ),
-    Reason.CONFIGURATION_MISSING: (Effect.ENDS, "its event type or action is gone"),
+    Reason.CONFIGURATION_MISSING: (Effect.ENDS, "its event type, action or bundle is gone"),
     Reason.MESSAGE_MISSING: (Effect.WAITS, "its queue was emptied, and a new message is not due yet"),
     Reason.QUEUE_ABANDONED: (
         Effect.WAITS,
@@ -108,6 +109,10 @@ MEANINGS: Final[Mapping[Reason, tuple[Effect, str]]] = {
     Reason.RATE: (Effect.WAITS, "as many attempts of its event type have started as `rate_per_minute` allows"),
     Reason.QUEUE_AHEAD: (Effect.WAITS, "more events wait in the same queue than slots are free"),
     Reason.RUNTIME_MISSING: (Effect.FAILS, "no sink that is online has the runtime of its action"),
+    Reason.MODULE_NOT_TAKEN: (
+        Effect.FAILS,
+        "no sink that is online fetches the bundle of its action, or trusts who signed it",
+    ),
     Reason.MODULE_NOT_INSTALLED: (Effect.FAILS, "no sink that is online lists the module of its action"),
     Reason.SECRET_MISSING: (Effect.FAILS, "a secret that its parameters name is not there"),
     Reason.TAKEOVER: (Effect.NONE, "its sink was lost, and another takes over"),

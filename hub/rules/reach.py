@@ -9,7 +9,7 @@ from datetime import datetime
 from hub.model.sink import Presence, Sink, SinkState
 from hub.rules.explanation import Facts
 from hub.rules.presence import state_of
-from hub.rules.routing import Needs, lacks, lists, needs_of, pool, takers
+from hub.rules.routing import Needs, lacks, lists, needs_of, pool, takers, takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Reach:
     """How many of those online have said what they have; of all, while none is online. 0: not all of them have."""
     with_runtime: int
     """How many of those have the runtime."""
+    taking: int
+    """How many of those have the runtime and take such code: fetch bundles, trust who signed it."""
     may_have: int
     """How many of those are not known to lack runtime or module."""
     listing: int
@@ -69,7 +71,7 @@ def of(sinks: Sequence[Sink], facts: Facts) -> Reach:
     there = facts.there(sinks)
     by_state = {state: [each for each in there if state_of(each, facts.now) is state] for state in SinkState}
     online, draining = by_state[SinkState.ONLINE], by_state[SinkState.DRAINING]
-    needs = needs_of(facts.plan.run) if facts.plan else None
+    needs = needs_of(facts.plan.run, facts.snapshot) if facts.plan else None
     asked = online or (there if len(there) == len(sinks) else [])
     told = asked if all(each.runtimes for each in asked) else []  # who has said nothing may have everything
     has_runtime = [each for each in told if needs is None or needs.runtime in each.runtimes]
@@ -83,6 +85,7 @@ def of(sinks: Sequence[Sink], facts: Facts) -> Reach:
         seen_at=max((each.seen_at for each in there), default=None),
         told=len(told),
         with_runtime=len(has_runtime),
+        taking=sum(needs is None or takes(each, needs) for each in has_runtime),
         may_have=sum(lacks(each, needs) is None for each in told),
         listing=sum(_lists(each, needs) for each in has_runtime),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.errors import NexomaticError
+from hub.model.bundle import Bundle
 from hub.model.configuration import Action, EventType, OnLost, Parameter, ParameterType, RetryPolicy
 from hub.model.event import Code, Event, Recorded, Run
 from hub.model.snapshot import Snapshot
@@ -32,6 +33,7 @@ class Plan:
     run: Run
     edges: Edges
     parameters: tuple[Parameter, ...]
+    bundle: Bundle | None = None
 
     @property
     def retry(self) -> RetryPolicy:
@@ -57,23 +59,29 @@ def plan(event: Event, snapshot: Snapshot, default_lease_seconds: int) -> Plan:
         raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no event type {event.event_type} any more")
     if event.recorded is not None:
         recorded = Recorded.model_validate_json(event.recorded)
-        return Plan(event_type, recorded.run, edges(recorded), _recorded_parameters(recorded))
+        bundle = _recorded_bundle(recorded.run, snapshot)
+        return Plan(event_type, recorded.run, edges(recorded), _recorded_parameters(recorded), bundle)
     action = snapshot.action(event_type.action)
     if action is None:
         raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no action {event_type.action} any more")
     parameters = merged(action.parameters, event_type.parameters)
+    bundle = snapshot.bundle(action.bundle) if action.bundle is not None else None
+    if bundle is None and action.bundle is not None:
+        raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no bundle {action.bundle} any more")
     run = Run(
         action=action.name,
         runtime=action.runtime,
         module=action.module,
         bundle=action.bundle,
+        bundle_digest=bundle.digest if bundle is not None else None,
+        bundle_size=bundle.size if bundle is not None else None,
         timeout_seconds=event_type.timeout_seconds or action.timeout_seconds,
         lease_seconds=event_type.lease_seconds or default_lease_seconds,
         configuration=snapshot.version,
         parameters={each.name: origin(each) for each in parameters},
         warning_codes=action.warning_codes,
     )
-    return Plan(event_type, run, edges(action), parameters)
+    return Plan(event_type, run, edges(action), parameters, bundle)
 
 
 def edges(of: Action | Recorded) -> Edges:
@@ -112,6 +120,16 @@ def origin(parameter: Parameter) -> str:
     if parameter.type is ParameterType.STATIC:
         return ParameterType.STATIC.value
     return f"{parameter.type.value} {parameter.value}"
+
+
+def _recorded_bundle(run: Run, snapshot: Snapshot) -> Bundle | None:
+    """The very bytes that it ran, whatever they are called by now."""
+    if run.bundle is None:
+        return None
+    bundle = snapshot.bundle_of(run.bundle_digest or "")
+    if bundle is None:
+        raise Unresolvable(Code.CONFIGURATION_MISSING, f"there is no bundle {run.bundle} any more")
+    return bundle
 
 
 def _recorded_parameters(recorded: Recorded) -> tuple[Parameter, ...]:

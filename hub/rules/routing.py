@@ -3,7 +3,7 @@
 A sink could run it when it is enrolled where the EventType's events go, and has not said that it lacks what they need.
 One that has never introduced itself has said nothing. What a sink lists of its modules is what lies at the top of its
 module folders: it tells for certain that a script is not there, but a Python module may also be installed with the
-interpreter, and what lies deeper is not listed.
+interpreter, and what lies deeper is not listed. What a bundle brings along no sink has to list: it has to fetch it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from hub.rules.presence import state_of
 
 MOST_LISTED: Final = 500
 """So many modules a sink lists at most (`wire.Capabilities`): of a full list what is missing may only be left out."""
+_FETCHES: Final = "fetch"
+_SIGNED_BY: Final = "signed-by:"
+"""In what a sink says of bundles (`wire.Capabilities`)."""
 _SCRIPTS: Final = (".sh", ".ps1")
 """What is listed whether it may be executed or not."""
 
@@ -33,6 +36,7 @@ class Lack(StrEnum):
     PINNED_SINK_GONE = "PINNED_SINK_GONE"
     RUNTIME_MISSING = "RUNTIME_MISSING"
     MODULE_NOT_INSTALLED = "MODULE_NOT_INSTALLED"
+    MODULE_NOT_TAKEN = "MODULE_NOT_TAKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Needs:
 
     runtime: Runtime
     module: str
+    bundle: str | None = None
+    """What brings the module along; None: it is installed."""
+    key_id: str | None = None
+    """Whose signature the bundle carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,15 @@ class Routing:
     or drains, or none could, or none of them was ever there."""
 
 
-def needs_of(of: Action | Run | None) -> Needs | None:
-    """What an action, or an attempt as recorded, asks of a sink; None: it is gone, or brings its module along."""
-    return Needs(of.runtime, of.module) if of is not None and of.bundle is None else None
+def needs_of(of: Action | Run | None, snapshot: Snapshot) -> Needs | None:
+    """What an action, or an attempt as recorded, asks of a sink; None: it is gone."""
+    if of is None:
+        return None
+    bundle = None
+    if of.bundle is not None:
+        digest = of.bundle_digest if isinstance(of, Run) else None
+        bundle = snapshot.bundle_of(digest) if digest is not None else snapshot.bundle(of.bundle)
+    return Needs(of.runtime, of.module, of.bundle, bundle.key_id if bundle is not None else None)
 
 
 def takers(event_type: EventType, snapshot: Snapshot) -> tuple[Sink, ...]:
@@ -102,14 +116,31 @@ def lacks(presence: Presence | None, needs: Needs | None) -> Lack | None:
         return None  # it has never said what it has
     if needs.runtime not in presence.runtimes:
         return Lack.RUNTIME_MISSING
+    if not takes(presence, needs):
+        return Lack.MODULE_NOT_TAKEN
     if not lists(presence, needs) and _is_always_listed(needs):
         return Lack.MODULE_NOT_INSTALLED
     return None
 
 
+def takes(presence: Presence, needs: Needs) -> bool:
+    """Whether it would run such code: it fetches bundles, and trusts who signed it where it asks for that."""
+    trusted = {each.removeprefix(_SIGNED_BY) for each in presence.bundles if each.startswith(_SIGNED_BY)}
+    if needs.bundle is None:
+        return not trusted
+    return _FETCHES in presence.bundles and (not trusted or needs.key_id in trusted)
+
+
+def not_taken(needs: Needs) -> str:
+    """Why a sink may not take it, in words that end a sentence."""
+    if needs.bundle is None:
+        return f"the module {needs.module}, which is in no bundle: it runs signed bundles only"
+    return f"the bundle {needs.bundle}: it fetches none, or trusts nobody who signed it"
+
+
 def lists(presence: Presence, needs: Needs) -> bool:
     """Whether it names the module, or may have left it out of its list. Not for certain that it lacks it if not."""
-    if len(presence.modules) >= MOST_LISTED:
+    if needs.bundle is not None or len(presence.modules) >= MOST_LISTED:
         return True
     wanted = needs.module
     if needs.runtime is Runtime.PYTHON:
@@ -143,4 +174,5 @@ def _lack(
         return Lack.PINNED_SINK_GONE if event_type.sink is not None else Lack.NO_SINK_ENROLLED
     found = {lacks(presences.get(each.name), needs) for each in enrolled}
     # Where some have the runtime, that is not what is missing.
-    return Lack.MODULE_NOT_INSTALLED if Lack.MODULE_NOT_INSTALLED in found else Lack.RUNTIME_MISSING
+    order = (Lack.MODULE_NOT_INSTALLED, Lack.MODULE_NOT_TAKEN)
+    return next((each for each in order if each in found), Lack.RUNTIME_MISSING)

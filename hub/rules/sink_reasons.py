@@ -13,7 +13,7 @@ from hub.model.configuration import ParameterType
 from hub.rules import reach
 from hub.rules.explanation import Effect, Facts, Found, Reason
 from hub.rules.resolving import Plan
-from hub.rules.routing import Needs, doubt
+from hub.rules.routing import Needs, doubt, needs_of, not_taken
 from hub.rules.words import counted, moment
 
 Check = Callable[[Facts], Found | None]
@@ -131,6 +131,16 @@ def _runtime_missing(facts: Facts) -> Found | None:
     return Found(Effect.FAILS, f"{detail} The event will fail there.", change, {"sinks": found.told, "having_it": 0})
 
 
+def _module_not_taken(facts: Facts) -> Found | None:
+    plan, found = facts.plan, reach.today(facts)
+    needs = needs_of(plan.run, facts.snapshot) if plan else None
+    if plan is None or needs is None or not found.with_runtime or found.taking:
+        return None
+    detail = f"No sink of {_whose(facts)}, of {found.told} that were asked, takes {not_taken(needs)}."
+    change = f"An agent that fetches bundles, a signature that it trusts, or another bundle for {plan.run.action}."
+    return Found(Effect.FAILS, f"{detail} The event will fail there.", change, {"sinks": found.told, "taking_it": 0})
+
+
 def _module_missing(facts: Facts) -> Found | None:
     plan, found = facts.plan, reach.today(facts)
     if plan is None or not found.with_runtime or found.listing:
@@ -179,6 +189,7 @@ SINK_CHECKS: Final[Mapping[Reason, Check]] = {
     Reason.RATE: _rate,
     Reason.QUEUE_AHEAD: _queue_ahead,
     Reason.RUNTIME_MISSING: _runtime_missing,
+    Reason.MODULE_NOT_TAKEN: _module_not_taken,
     Reason.MODULE_NOT_INSTALLED: _module_missing,
     Reason.SECRET_MISSING: _secret_missing,
 }

@@ -147,7 +147,7 @@ def unroutable(
 ) -> Unroutable | None:
     """Whether for all that time, and while the hub watched, no sink was there that could run them."""
     event_type = waited.event_type
-    who = routing(event_type, needs_of(snapshot.action(event_type.action)), snapshot, presences, now)
+    who = routing(event_type, needs_of(snapshot.action(event_type.action), snapshot), snapshot, presences, now)
     if who.online:
         return None
     seen_at = max((presences[each.name].seen_at for each in who.could if each.name in presences), default=None)

@@ -223,13 +223,16 @@ def _slot(kind: str, number: int) -> str:
 
 
 def _begun(attempt: Attempt) -> str:
+    run = attempt.run.model_dump(mode="json")
+    if attempt.run.bundle is None:
+        del run["bundle_digest"], run["bundle_size"]
     return json.dumps(
         {
             "number": attempt.number,
             "claim_id": attempt.claim_id,
             "sink": attempt.sink,
             "started_at": text_of_time(attempt.started_at),
-            "run": attempt.run.model_dump(mode="json"),
+            "run": run,
         },
         separators=(",", ":"),
     )

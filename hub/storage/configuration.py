@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from pydantic import BaseModel, TypeAdapter
 
 from hub.errors import LimitExceeded, Missing
+from hub.model.bundle import Bundle
 from hub.model.configuration import Action, EventType, SinkType, Source
 from hub.model.people import Enrolment, Token, User
 from hub.model.secret import SecretInfo
@@ -53,6 +54,8 @@ class RowKind(StrEnum):
     TOKEN = "tokens"  # noqa: S105 - the kind, not a token
     ENROLMENT = "enrolments"
     SECRET = "secrets"  # noqa: S105 - the kind, not a secret
+    MODULE = "modules"
+    """Bundles, named `name@version`; their bytes are blobs."""
     USER = "users"
     """Named by their ids."""
 
@@ -66,6 +69,7 @@ _MODELS: Final[Mapping[RowKind, TypeAdapter[Any]]] = {
     RowKind.TOKEN: TypeAdapter(Token),
     RowKind.ENROLMENT: TypeAdapter(Enrolment),
     RowKind.SECRET: TypeAdapter(SecretInfo),
+    RowKind.MODULE: TypeAdapter(Bundle),
     RowKind.USER: TypeAdapter(User),
 }
 
@@ -275,6 +279,7 @@ def _configuration(at: Version, entries: Iterable[Entry]) -> Configuration:
         sources=by_kind[RowKind.SOURCE],
         sinks=by_kind[RowKind.SINK],
         secrets=by_kind[RowKind.SECRET],
+        bundles=by_kind[RowKind.MODULE],
         schedules={entry.name.casefold(): entry.standing for entry in by_key.values() if entry.standing is not None},
     )
     return Configuration(at, by_key, snapshot, _credentials(by_key.values()))

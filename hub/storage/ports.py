@@ -209,6 +209,13 @@ class Blobs(Protocol):
         """Read a blob. Raises `Missing`."""
         ...
 
+    async def get_part(self, container: str, name: str, first: int, count: int) -> bytes:
+        """Read `count` of a blob's bytes from `first` on; fewer where it ends. Raises `Missing`.
+
+        `first` lies before its end.
+        """
+        ...
+
     async def delete(self, container: str, name: str) -> None:
         """Remove a blob; one that is not there is fine."""
         ...

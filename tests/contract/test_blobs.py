@@ -27,6 +27,20 @@ async def test_a_blob_comes_back_as_it_was(storage: Storage, size: int) -> None:
     assert await storage.blobs.get(PAYLOADS, name) == content(size)
 
 
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 1), (0, 65_536), (65_535, 2), (65_536, 65_536), (100_000, 200_000), (250_000, 100_000)]
+)
+async def test_a_part_of_a_blob(storage: Storage, first: int, count: int) -> None:
+    name, whole = unique("blob"), content(300_001)
+    await storage.blobs.put(PAYLOADS, name, whole)
+    assert await storage.blobs.get_part(PAYLOADS, name, first, count) == whole[first : first + count]
+
+
+async def test_a_part_of_a_blob_that_is_not_there(storage: Storage) -> None:
+    with pytest.raises(Missing):
+        await storage.blobs.get_part(PAYLOADS, unique("blob"), 0, 10)
+
+
 @pytest.mark.parametrize("name", ["a/b/c.json", "with space", "Grüße 世界 😀", "100%25", "a'b+c&d=e?f#g", "x" * 1000])
 async def test_a_blob_is_found_by_its_name(storage: Storage, name: str) -> None:
     name = f"{unique('blob')}{name}"

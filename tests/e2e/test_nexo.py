@@ -297,6 +297,32 @@ class TestSecrets:
         assert nexo("secrets", "list").out == ""
 
 
+class TestBundles:
+    def test_keygen_push_list_show_delete(self, nexo: Nexo, tmp_path: Path) -> None:
+        folder, key = tmp_path / "tools", tmp_path / "key.pem"
+        (folder / "__pycache__").mkdir(parents=True)
+        (folder / "__pycache__/tool.pyc").write_bytes(b"x")
+        (folder / "tool.py").write_text("def run(payload, params, context): return 1")
+        trusted = nexo("modules", "keygen", str(key)).out
+        assert re.fullmatch(r"ed25519 [A-Za-z0-9+/]{43}=\n", trusted)
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert "File exists" in nexo("modules", "keygen", str(key), code=Exit.USAGE).err
+        push = ("modules", "push", str(folder), "--name", "tools", "--version")
+        first = nexo(*push, "1", "--json").json
+        assert (first["files"], first["key_id"]) == (1, None)
+        (folder / "tool.py").touch()
+        signed = nexo(*push, "1", "--sign", str(key), "--json").json
+        assert signed["digest"] == first["digest"], "the same files are the same bundle"
+        assert signed["key_id"] == nexo("modules", "list").rows[0][3]
+        (folder / "tool.py").write_text("other")
+        assert "push these as another version" in nexo(*push, "1", code=Exit.CONFLICT).err
+        (folder / "link.py").symlink_to("tool.py")
+        assert "is a link" in nexo(*push, "2", code=Exit.USAGE).err
+        assert first["digest"] in nexo("modules", "show", "tools@1").out
+        assert nexo("modules", "delete", "tools@1", "--yes").out == "deleted tools@1\n"
+        assert nexo("modules", "list").out == ""
+
+
 class TestPeople:
     def test_tokens(self, nexo: Nexo, shared: Platform, tmp_path: Path) -> None:
         said = nexo("tokens", "create", "reader", "--lasts", "1h")

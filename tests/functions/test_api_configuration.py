@@ -88,12 +88,6 @@ class TestDocuments:
         assert errors["retry.max_attempts"] == "must be greater than or equal to 1"
         assert "allowed are max_attempts, backoff_seconds" in errors["retry.often"]
 
-    async def test_features_that_are_not_there_are_refused_with_words(self, shell: Shell) -> None:
-        await shell.configure()
-        for path, field, value in (("actions/go", "bundle", "x@1"),):
-            errors = (await shell("PATCH", f"/api/{path}", {field: value})).errors()
-            assert "not supported by this release" in errors[field]
-
     async def test_lists_go_on_by_cursor(self, shell: Shell) -> None:
         for name in "cab":
             await shell.ok("PUT", f"/api/sink-types/{name}", {})

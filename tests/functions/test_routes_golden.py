@@ -16,6 +16,7 @@ FUNCTIONS = {
     "agent_credential": ("POST", "agent/credential"),
     "agent_enroll": ("POST", "agent/enroll"),
     "agent_logs": ("POST", "agent/events/{id}/logs"),
+    "agent_modules": ("GET", "agent/modules/{digest}"),
     "agent_poll": ("POST", "agent/poll"),
     "agent_renew": ("POST", "agent/events/{id}/renew"),
     "agent_result": ("POST", "agent/events/{id}/result"),

@@ -253,6 +253,10 @@ class _FaultyBlobs:
     async def get(self, container: str, name: str) -> bytes:
         return await self._carry(f"blob.get {container}", name, lambda: self._engine.get(container, name))
 
+    async def get_part(self, container: str, name: str, first: int, count: int) -> bytes:
+        effect = lambda: self._engine.get_part(container, name, first, count)  # noqa: E731
+        return await self._carry(f"blob.get {container}", (name, first, count), effect)
+
     async def delete(self, container: str, name: str) -> None:
         await self._carry(f"blob.delete {container}", name, lambda: self._engine.delete(container, name))
 

@@ -143,7 +143,7 @@ class TestRefusals:
         ({"runtime": "shell", "module": "../x.sh"}, "module", "below the sink's module folder"),
         ({"runtime": "exec", "module": "/bin/sh"}, "module", "below the sink's module folder"),
         ({"runtime": "perl"}, "runtime", "must be 'python', 'powershell', 'shell' or 'exec'"),
-        ({"bundle": "x@1"}, "bundle", "not supported by this release"),
+        ({"bundle": "x@1"}, "bundle", "there is no bundle x@1: push it first"),
         ({"on_success": "NONE"}, "on_success", "there is no event type NONE"),
         ({"on_failure": "MANUAL-ONLY"}, "on_failure", "its sources are MANUAL"),
         ({"timeout_seconds": 0}, "timeout_seconds", "greater than or equal to 1"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.model.bundle import Bundle
 from hub.model.configuration import Action, EventType, Runtime
 from hub.model.sink import Presence, Sink
 from hub.model.snapshot import Snapshot
@@ -118,9 +119,43 @@ def test_of_a_full_list_what_is_missing_may_only_be_left_out() -> None:
 
 
 def test_what_is_recorded_counts_and_a_bundle_is_brought_along() -> None:
-    assert needs_of(RUN) == Needs(Runtime.PYTHON, "clean:run")
-    assert needs_of(None) is None
-    assert needs_of(Action(name="a", runtime=Runtime.SHELL, module="m.sh", bundle="b@1")) is None
+    bundle: dict[str, Any] = {
+        "name": "b@1",
+        "digest": "d" * 64,
+        "size": 1,
+        "files": 1,
+        "unpacked": 1,
+        "uploaded_at": NOW,
+        "blob": "x",
+    }
+    signed = Bundle(**bundle, signature=f"{'0' * 16}:{'A' * 86}==")
+    snapshot = Snapshot(version="v", bundles={"b@1": signed})
+    assert needs_of(RUN, snapshot) == Needs(Runtime.PYTHON, "clean:run")
+    assert needs_of(None, snapshot) is None
+    needs = needs_of(Action(name="a", runtime=Runtime.SHELL, module="m.sh", bundle="B@1"), snapshot)
+    assert needs == Needs(Runtime.SHELL, "m.sh", "B@1", "0" * 16)
+    recorded = RUN.model_copy(update={"bundle": "old@1", "bundle_digest": "d" * 64})
+    assert needs_of(recorded, snapshot) == Needs(Runtime.PYTHON, "clean:run", "old@1", "0" * 16)
+
+
+@pytest.mark.parametrize(
+    ("bundles", "bundle", "key_id", "lack"),
+    [
+        ((), "b@1", None, Lack.MODULE_NOT_TAKEN),
+        (("fetch",), "b@1", None, None),
+        (("fetch",), "b@1", "k", None),
+        (("fetch", "signed-by:k", "signed-by:m"), "b@1", "m", None),
+        (("fetch", "signed-by:k"), "b@1", "other", Lack.MODULE_NOT_TAKEN),
+        (("fetch", "signed-by:k"), "b@1", None, Lack.MODULE_NOT_TAKEN),
+        (("fetch", "signed-by:k"), None, None, Lack.MODULE_NOT_TAKEN),
+        (("signed-by:k",), "b@1", "k", Lack.MODULE_NOT_TAKEN),
+    ],
+)
+def test_what_a_sink_takes(bundles: tuple[str, ...], bundle: str | None, key_id: str | None, lack: Lack | None) -> None:
+    there = presence(bundles=bundles)
+    assert lacks(there, Needs(Runtime.SHELL, "clean.sh", bundle, key_id)) is lack
+    without = presence(bundles=bundles, runtimes=("python",))
+    assert lacks(without, Needs(Runtime.SHELL, "clean.sh", bundle, key_id)) is Lack.RUNTIME_MISSING
 
 
 @given(

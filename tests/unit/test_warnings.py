@@ -102,7 +102,14 @@ AWAY = timedelta(days=9)
                      "does not list the module other:run: its events fail there, but it may be installed", id="Python"),
         pytest.param([sink("a")], [presence()], None, {"runtime": Runtime.SHELL, "module": "other"},
                      "MODULE_NOT_INSTALLED", "but it may be there without leave to be executed", id="no suffix"),
-        pytest.param([sink("a")], [presence()], None, {"bundle": "b@1", "module": "x:y"}, None, "", id="brought along"),
+        pytest.param([sink("a")], [presence(bundles=("fetch",))], None, {"bundle": "b@1", "module": "x:y"}, None, "",
+                     id="brought along"),
+        pytest.param([sink("a")], [presence()], None, {"bundle": "b@1", "module": "x:y"}, "MODULE_NOT_TAKEN",
+                     "takes the bundle b@1: it fetches none", id="fetches none"),
+        pytest.param([sink("a")], [presence(runtimes=("shell",), bundles=("fetch",))], None, {"bundle": "b@1"},
+                     "RUNTIME_MISSING", "the runtime python", id="fetches it, and cannot start it"),
+        pytest.param([sink("a")], [presence(bundles=("fetch", "signed-by:k"))], None, {}, "MODULE_NOT_TAKEN",
+                     "it runs signed bundles only", id="runs signed bundles only"),
     ],
 )  # fmt: skip
 def test_an_event_type(

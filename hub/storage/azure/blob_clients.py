@@ -23,9 +23,9 @@ class BlobClients:
             self._service.url, container, name, credential=self._service.credential, _pipeline=self._pipeline
         )
 
-    async def content(self, container: str, name: str) -> bytes:
-        """Download a blob."""
-        download = await self.blob(container, name).download_blob(max_concurrency=1)
+    async def content(self, container: str, name: str, first: int | None = None, count: int | None = None) -> bytes:
+        """Download a blob, or a part of it."""
+        download = await self.blob(container, name).download_blob(first, count, max_concurrency=1)
         return await download.readall()
 
     async def names(self, container: str) -> list[str]:

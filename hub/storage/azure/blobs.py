@@ -48,6 +48,11 @@ class AzureBlobs:
         clients = await self._opened()
         return await self._call(Operation.BLOB_GET, clients.content(container, name))
 
+    async def get_part(self, container: str, name: str, first: int, count: int) -> bytes:
+        limits.check_blob(container, name)
+        clients = await self._opened()
+        return await self._call(Operation.BLOB_GET, clients.content(container, name, first, count))
+
     async def delete(self, container: str, name: str) -> None:
         limits.check_blob(container, name)
         client = (await self._opened()).blob(container, name)

@@ -51,6 +51,11 @@ class EmbeddedBlobs:
         self._operations.add("blob.get")
         return await self._queries.run(lambda connection: _get(connection, container, name))
 
+    async def get_part(self, container: str, name: str, first: int, count: int) -> bytes:
+        limits.check_blob(container, name)
+        self._operations.add("blob.get")
+        return await self._queries.run(lambda connection: _get_part(connection, container, name, first, count))
+
     async def delete(self, container: str, name: str) -> None:
         limits.check_blob(container, name)
         self._operations.add("blob.delete")
@@ -94,6 +99,19 @@ def _get(connection: sqlite3.Connection, container: str, name: str) -> bytes:
     if not pieces:
         raise Missing
     return b"".join(piece for (piece,) in pieces)
+
+
+def _get_part(connection: sqlite3.Connection, container: str, name: str, first: int, count: int) -> bytes:
+    from_piece, to_piece = first // PIECE_BYTES, (first + count - 1) // PIECE_BYTES
+    pieces = connection.execute(
+        "SELECT data FROM blobs JOIN pieces USING (version)"
+        " WHERE container = ? AND name = ? AND number BETWEEN ? AND ? ORDER BY number",
+        (container, name, from_piece, to_piece),
+    ).fetchall()
+    if not pieces:
+        raise Missing
+    start = first - from_piece * PIECE_BYTES
+    return b"".join(piece for (piece,) in pieces)[start : start + count]
 
 
 def _delete(connection: sqlite3.Connection, container: str, name: str) -> None:
