@@ -377,12 +377,12 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "34a",
         "secrets are released for a signed token, whoever holds the event now",
-        (RELEASE, "if attempt is None or not fence.holds(event, lease.claim_id):", "if attempt is None:"),
+        (FENCE, "if attempt is None or not holds(event, claim_id):", "if attempt is None:"),
     ),
     _mutant(
         "34b",
         "secrets are released under a lease that has run out",
-        (RELEASE, "return until is not None and self._life.now() < until + margin", "return True"),
+        (FENCE, "return until is not None and now < until + margin", "return True"),
     ),
     _mutant(
         "34c",
