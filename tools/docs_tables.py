@@ -25,7 +25,7 @@ from hub.model.configuration import Kind
 from hub.people.roles import ROUTES, Access
 from hub.rules.explanation import MEANINGS
 from hub.settings_table import SETTINGS, Setting
-from tools import nexo_docs
+from tools import azure_resources, nexo_docs
 from tools.api_client import api_client
 from tools.configuration_docs import fields_of
 
@@ -119,6 +119,16 @@ def costs_table(before: str) -> str:
     return _between(before, "costs", nexo_docs.costs())
 
 
+def azure_resources_table(before: str) -> str:
+    """docs/azure-resources.md with its table, read from the templates."""
+    return _between(before, "resources", azure_resources.resource_lines())
+
+
+def azure_rights_table(before: str) -> str:
+    """docs/security-review.md with its table of rights."""
+    return _between(before, "rights", azure_resources.right_lines())
+
+
 def nexo_commands(before: str) -> str:
     """docs/nexo.md with its tables."""
     return _between(_between(before, "commands", nexo_docs.commands()), "exit codes", nexo_docs.exit_codes())
@@ -160,6 +170,8 @@ FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "cli/nexo_cli/api.py": nexo_api,
     "docs/nexo.md": nexo_commands,
     "docs/cost.md": costs_table,
+    "docs/azure-resources.md": azure_resources_table,
+    "docs/security-review.md": azure_rights_table,
     "cli/nexo_cli/configuration.schema.json": configuration_schema,
     "docs/configuration.md": configuration_fields,
     "local.settings.example.json": example_settings,

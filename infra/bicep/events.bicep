@@ -73,6 +73,3 @@ resource toTheHub 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = {
     }
   }
 }
-
-@description('Name of the subscription.')
-output subscriptionName string = toTheHub.name

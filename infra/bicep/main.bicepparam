@@ -19,3 +19,5 @@ param oidcClientId = readEnvironmentVariable('NEXOMATIC_OIDC_CLIENT_ID', '')
 param oidcAdmins = readEnvironmentVariable('NEXOMATIC_OIDC_ADMINS', '')
 param oidcViewers = readEnvironmentVariable('NEXOMATIC_OIDC_VIEWERS', '')
 param firstAdmin = readEnvironmentVariable('NEXOMATIC_FIRST_ADMIN', '')
+// 365, say, for a hub that is to stay: a container with such a policy cannot be deleted while it holds a young blob.
+param auditPolicyDays = int(readEnvironmentVariable('NEXOMATIC_AUDIT_POLICY_DAYS', '0'))

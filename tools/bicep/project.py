@@ -13,7 +13,7 @@ from tools.bicep.parse import CannotRead, Fault
 from tools.bicep.template import Template, read
 
 FOLDER: Final = "infra/bicep"
-_AZD: Final = frozenset({"name", "metadata", "infra", "services", "hooks", "requiredVersions", "pipeline"})
+_AZD: Final = frozenset({"name", "metadata", "infra", "services", "hooks", "requiredVersions", "pipeline", "workflows"})
 _SERVICE: Final = frozenset({"project", "language", "host", "hooks", "dist", "resourceName", "module"})
 
 

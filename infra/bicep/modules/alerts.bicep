@@ -187,6 +187,3 @@ resource notAnswering 'Microsoft.Insights/metricAlerts@2018-03-01' = if (availab
     ]
   }
 }
-
-@description('Names of the alert rules that query metrics.')
-output ruleNames array = [for rule in rules: '${namePrefix}-${rule.name}']
