@@ -111,7 +111,7 @@ resource hubBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (c
   name: guid(storage.id, container, hubPrincipalId, roles.storageBlobDataContributor)
   scope: hubContainers[index]
   properties: {
-    description: 'The hub keeps large payloads, results, requests and the anchors of its audit.'
+    description: 'The hub keeps large payloads, results, requests, bundles and the anchors of its audit.'
     principalId: hubPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)

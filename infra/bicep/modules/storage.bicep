@@ -66,6 +66,7 @@ var containerNames = [
   'results'
   'requests'
   'audit'
+  'bundles'
 ]
 
 // Not the hub's: its code, the Functions host's leases and keys, and events that could not be delivered to the hub.
