@@ -40,17 +40,22 @@ agent-package: .venv/.local ## build/agent: the agent as a wheel, and a manifest
 	@$(BIN)/python -m tools.agent_package
 
 .PHONY: lint
-lint: .venv/.development ## ruff, the arrows between layers, a look for secrets and, where they answer, at advisories
+lint: .venv/.development .venv-checkov/.installed ## ruff, the arrows between layers, a look for secrets and, where they answer, at advisories
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@PYTHONPATH=.:agent:cli $(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tools.docs_tables --check
 	@$(BIN)/python -m tools.secret_scan
+	@$(BIN)/python -m tools.bicep.posture
 	@$(BIN)/python -m tools.dependency_audit --lint
 
 .PHONY: bicep
 bicep: .venv/.development ## what is wrong with the templates, as far as that can be seen without Azure
 	@$(BIN)/python -m tools.bicep
+
+.PHONY: checkov
+checkov: .venv/.development .venv-checkov/.installed ## known mistakes of security in the templates; asks nobody
+	@$(BIN)/python -m tools.bicep.posture
 
 .PHONY: audit
 audit: .venv/.development ## known vulnerabilities in what is pinned; fails where PyPI or npm's registry does not answer
@@ -74,13 +79,13 @@ docs: .venv/.development ## write the generated parts of docs/
 
 .PHONY: lock
 lock: .venv/.development ## pin what requirements*.in ask for, with hashes
-	@for name in requirements requirements-local requirements-dev; do \
+	@for name in requirements requirements-local requirements-dev requirements-checkov; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header $$name.in -o $$name.txt; done
 
 .PHONY: clean
 clean: ## remove what was installed and built here; your data in .local stays
-	@rm -rf .venv node_modules build .secrets_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-checkov node_modules build .secrets_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -99,6 +104,12 @@ clean: ## remove what was installed and built here; your data in .local stays
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@ln -sf ../../cli/nexo $(BIN)/nexo
 	@touch $@ .venv/.local
+
+.venv-checkov/.installed: requirements-checkov.txt | .venv/bin/python
+	@echo "installing checkov, for the templates …"
+	@$(PYTHON) -m venv .venv-checkov
+	@.venv-checkov/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-checkov.txt
+	@touch $@
 
 node_modules/.installed: package-lock.json
 	@command -v npm >/dev/null || { echo "Azurite comes from npm: install Node.js 20 or newer" >&2; exit 1; }

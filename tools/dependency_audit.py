@@ -28,7 +28,7 @@ import requests
 from tools.accepted_advisories import Acceptance, Advisory, judged, read
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-LOCKS: Final = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt")
+LOCKS: Final = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt", "requirements-checkov.txt")
 ACCEPTED: Final = Path("tools/accepted-advisories.toml")
 CACHE: Final = Path("build/audit")
 """Answers that PyPI says may be kept: with them the next run is quick, and one that was cut short gets further."""

@@ -31,6 +31,7 @@ LEFT_OUT: Final = (
     "requirements.txt",
     "requirements-local.txt",
     "requirements-dev.txt",
+    "requirements-checkov.txt",
     ".secrets.baseline",
 )
 """Lock files: nothing but hashes."""

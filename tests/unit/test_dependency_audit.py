@@ -36,8 +36,8 @@ HASH = f"--hash=sha256:{64 * '0'}"
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with three lock files for Python and one for npm; PyPI answers for the first package."""
-    for lock, pins in zip(LOCKS, ("one==1.0", "one==1.0", "one==1.0|two==2.0"), strict=True):
+    """A project with four lock files for Python and one for npm; PyPI answers for the first package."""
+    for lock, pins in zip(LOCKS, ("one==1.0", "one==1.0", "one==1.0|two==2.0", "one==1.0"), strict=True):
         (tmp_path / lock).write_text("".join(f"{pin} {HASH}\n" for pin in pins.split("|")))
     (tmp_path / "tools").mkdir()
     (tmp_path / ACCEPTED).write_text("")

@@ -26,7 +26,8 @@ def files_of(root: Path) -> dict[str, str]:
 
 def readers_of(root: Path) -> str:
     """What reads the outputs of a deployment."""
-    return "\n".join(each.read_text() for each in [root / "README.md", *sorted((root / "docs").rglob("*.md"))])
+    others = [*sorted((root / "docs").rglob("*.md")), *sorted((root / "infra").rglob("*.sh"))]
+    return "\n".join(each.read_text() for each in [root / "README.md", *others])
 
 
 def check(files: Mapping[str, str], read_by: str, types: Mapping[str, str] | None = None) -> list[Fault]:
