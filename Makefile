@@ -46,6 +46,7 @@ lint: .venv/.development .venv-checkov/.installed ## ruff, the arrows between la
 	@PYTHONPATH=.:agent:cli $(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tools.docs_tables --check
 	@$(BIN)/python -m tools.secret_scan
+	@$(BIN)/python -m tools.bicep
 	@$(BIN)/python -m tools.bicep.posture
 	@$(BIN)/python -m tools.dependency_audit --lint
 
