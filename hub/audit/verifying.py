@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,6 +28,18 @@ MOST_SECONDS: Final = 5.0
 A_READ: Final = 1000
 PARTS_A_READ: Final = 100
 ANCHORS_AT_ONCE: Final = 16
+MOST_RESTORED: Final = 4
+"""Restores that a cursor remembers, the newest."""
+
+
+class Restored(BaseModel):
+    """A backup was put back: what the entry of it says. In seconds since 1970."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    taken: int
+    at: int
 
 
 class Walk(BaseModel):
@@ -47,6 +60,8 @@ class Walk(BaseModel):
     """Heads in them that were found as they said."""
     unreadable: int = 0
     """Anchors that cannot be read: cut off when a process died, or altered."""
+    restored: tuple[Restored, ...] = ()
+    """The newest that were met on the way along the people's chain."""
 
     def on(self, **changes: object) -> Walk:
         return self.model_copy(update=changes)
@@ -112,6 +127,8 @@ class Verifying:
                 broken = audit_chain.ends(PEOPLE, reached, head)
                 break
             after, broken = audit_chain.follow(PEOPLE, reached, links)
+            restored = audit_chain.restores(each for each in links if each.seq <= after.seq)
+            walk = walk.on(restored=(*walk.restored, *(Restored(**each) for each in restored))[-MOST_RESTORED:])
             walk = walk.on(entries=walk.entries + after.seq - reached.seq, seq=after.seq, hash=after.hash)
             reached = after
             if broken is not None:
@@ -209,10 +226,24 @@ class Verifying:
             if broken is None:
                 met += 1
             elif not any(each.chain == head.chain for each in call.breaks):
-                call.breaks.append(broken)
+                call.breaks.append(_explained(broken, anchor, walk))
         return walk.on(anchors=walk.anchors + 1, met=walk.met + met)
 
     async def _seen(self, head: AnchoredHead) -> Link | None:
         if head.chain == PEOPLE:
             return await self._people.get(head.seq)
         return None if head.at is None else await self._releases.get(head.chain, head.at, head.seq)
+
+
+def _explained(broken: Break, anchor: Anchor, walk: Walk) -> Break:
+    """The same, with what the chain itself says of it: it stays a break, for whoever can write can write that too."""
+    at = anchor.at.timestamp()
+    for each in walk.restored:
+        if each.taken <= at <= each.at:
+            said = f"entry {each.seq} says that a backup of {_moment(each.taken)} was restored at {_moment(each.at)}"
+            return replace(broken, what=f"{broken.what}; {said}")
+    return broken
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 WRITE_EVERY = timedelta(seconds=30)
 LAST_POLLS = timedelta(minutes=2)
 """As long as a poll may be held, and stall on its way, and some more."""
+_MOMENT = timedelta(seconds=1)
 _PARTITION = "presence"
 _BEHIND = "!"
 """Less than every character of a name: a name and this come right behind the name."""
@@ -221,6 +222,20 @@ class PresenceBook:
     async def all(self) -> dict[str, Presence]:
         """Those of all sinks, as they were written: the same for every process that asks."""
         return await self.between("", "\x7f")
+
+    async def none_is_here(self) -> None:
+        """Storage was put back: which instance is the current one, nobody knows any more, so none is.
+
+        A sink that was started since would else name another than the row holds, and be taken for a copy.
+        """
+        for presence in (await self.all()).values():
+            written = await self._read(presence.sink)
+            assert written is not None
+            long_ago = self._clock.now() - timedelta(seconds=presence.offline_after_seconds) - _MOMENT
+            gone = presence.model_copy(update={"seen_at": min(presence.seen_at, long_ago)})
+            await self._store(
+                presence.sink, _encode(gone, written.address, written.since, written.replaces), written.etag
+            )
 
     async def forget(self, sink: str) -> None:
         """The sink was removed."""

@@ -13,6 +13,12 @@ PEOPLE: Final = "people"
 """The chain of what people do. Those of secret releases are called by their process."""
 
 
+RESTORE: Final = "RESTORE"
+"""The action of the entry that says that a backup was put back."""
+RESTORED_FROM: Final = "backup"
+"""In it, the resource that says of which."""
+
+
 class Result(StrEnum):
     """How it ended."""
 

@@ -11,9 +11,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from hub.model.audit import AuditEntry
+from hub.model.audit import RESTORE, RESTORED_FROM, AuditEntry
 
 GENESIS: Final = "0" * 64
 """What comes before the first entry."""
@@ -28,6 +29,7 @@ class Point:
 
 
 START: Final = Point(0, GENESIS)
+_RESTORE: Final = RESTORE.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,22 @@ def anchored(chain: str, seen: Point, found: Link | None, when: str) -> Break | 
     else:
         return None
     return Break(chain, seen.seq, what)
+
+
+def restores(links: Iterable[Link]) -> list[dict[str, int]]:
+    """Of those that say that a backup was restored: `seq`, and in seconds since 1970 when it was `taken`, and `at`."""
+    found = []
+    for each in links:
+        if _RESTORE in each.body and (entry := decode(each.body)).action == RESTORE:
+            said = [change.after for change in entry.changes if change.resource == RESTORED_FROM]
+            taken = said[0].get("taken_at") if said and isinstance(said[0], dict) else None
+            at = int(entry.at.timestamp())
+            try:
+                began = int(datetime.fromisoformat(str(taken)).timestamp())
+            except ValueError:
+                continue
+            found.append({"seq": each.seq, "taken": began, "at": at})
+    return found
 
 
 def joins(chain: str, older: Link, newer: Link) -> Break | None:

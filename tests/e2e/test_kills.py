@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kills import restoring
 from tests.kills.forgetting import measure
 from tests.kills.plan import Pace
 from tests.kills.run import Run, carry_out
@@ -36,3 +37,9 @@ def test_every_promise_is_kept_when_azurite_is_stopped_and_started_meanwhile(tmp
 @pytest.mark.azurite
 def test_what_is_acknowledged_after_azurite_was_killed_is_kept(tmp_path: Path) -> None:
     assert measure(1, tmp_path / "home")["acknowledged before the kill"] >= 10
+
+
+def test_a_backup_under_load_is_restored_where_nothing_was_and_the_sink_goes_on(tmp_path: Path) -> None:
+    pace = Pace(targets={}, between_blows=(1.0, 1.0), **FEW)
+    figures = restoring.carry_out(restoring.Run(5, 2, pace), tmp_path / "home")
+    assert figures["of those, before the backup began"] >= 3

@@ -88,6 +88,12 @@ class Callers:
         else:
             self._go_on.set()
 
+    def abandon(self) -> None:
+        """Nobody is going to answer any more: what is not acknowledged yet never will be."""
+        self._stop.set()
+        self._abandoned.set()
+        self._go_on.set()
+
     def __exit__(self, error: object, *_: object) -> None:
         self._stop.set()
         self._go_on.set()

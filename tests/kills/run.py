@@ -63,7 +63,7 @@ def carry_out(run: Run, home: Path) -> Figures:
             began = time.monotonic()
             _fire(run, platform, book, killer)
             fired = time.monotonic()
-            _settle(platform, book)
+            settle(platform, book)
             settled = time.monotonic()
             account = collect(platform, book)
             code = platform.stop()
@@ -92,7 +92,7 @@ def _fire(run: Run, platform: Platform, book: Book, killer: Killer) -> None:
             callers.hold(count_open(platform, MOST_OPEN) >= MOST_OPEN)
 
 
-def _settle(platform: Platform, book: Book) -> None:
+def settle(platform: Platform, book: Book) -> None:
     """Until all is final but what was half created, and that has not moved for a while with every part up."""
     acknowledged = book.ids()
     half: list[str] = []

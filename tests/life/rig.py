@@ -127,7 +127,7 @@ async def open_rig(
     storage: Storage, clock: Clock, topic: Topic | None = None, **options: Any
 ) -> AsyncIterator[LifeRig]:
     """A hub over this storage, with one SinkType and one sink; `options` as in `hub.options.Options`."""
-    wired = Options(root_key=RootKey(secrets.token_bytes(ROOT_KEY_BYTES)), **options)
+    wired = Options(**{"root_key": RootKey(secrets.token_bytes(ROOT_KEY_BYTES)), **options})
     await storage.prepare()
     rig = LifeRig(build(wired, storage, clock, InlineEvaluator(), lambda: secrets.randbits(128), topic))
     sink = Sink(name=SINK, sink_type=SINK_TYPE, enrolled_at=clock.now())

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.soak import (
     api,
     backlog,
+    backup,
     forgetting,
     fuzz,
     kills,
@@ -40,6 +41,7 @@ RUNS = (
     LongRun("schedules", 2, schedules.run),
     LongRun("fuzz", 2, fuzz.run),
     LongRun("api", 2, api.run),
+    LongRun("backup", 1, backup.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from hub.errors import Rejected
 from hub.storage.embedded import sought
+from hub.storage.embedded.files import flush_folder
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def connect(path: Path | None, *, reading: bool = False) -> sqlite3.Connection:
 
 def create_or_check(connection: sqlite3.Connection, path: Path | None) -> Versions:
     """Make the tables in a new file, check the version of an old one. Raises `Rejected` for one of a newer release."""
-    found = _pragma(connection, "user_version")
+    found = pragma(connection, "user_version")
     if found > SCHEMA_VERSION:
         raise Rejected(
             f"{path} was written by a newer release: its format is {found}, this release reads up to {SCHEMA_VERSION}."
@@ -105,8 +106,9 @@ def create_or_check(connection: sqlite3.Connection, path: Path | None) -> Versio
         if connection.execute("SELECT 1 FROM sqlite_schema").fetchall():
             raise Rejected(f"{path} is a database of another program.")
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        _flush_folder(path)
-    elif _pragma(connection, "application_id") != APPLICATION_ID:
+        if path is not None:
+            flush_folder(path.parent)  # else a new file may be gone after a power loss
+    elif pragma(connection, "application_id") != APPLICATION_ID:
         raise Rejected(f"{path} is a database of another program.")
     elif found < SCHEMA_VERSION:
         _migrate(connection, path, found)
@@ -132,6 +134,12 @@ def check_integrity(connection: sqlite3.Connection) -> list[str]:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
         return [str(error)]  # too damaged to go on looking
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """The value of a pragma that is a number."""
+    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    return int(value)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path | None, found: int) -> None:
@@ -179,25 +187,9 @@ def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
     if mode != "wal":
         raise Rejected(f"{path} cannot be used: its file system does not carry a write-ahead log (mode {mode}).")
     connection.execute("PRAGMA synchronous = FULL")
-    if _pragma(connection, "synchronous") != 2:
+    if pragma(connection, "synchronous") != 2:
         raise Rejected(f"{path} cannot be used: SQLite refuses to flush each commit to the disk.")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: flush the disk's own cache too
     connection.execute("PRAGMA checkpoint_fullfsync = ON")
     connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()  # GroupCommit.rest does it, after the answers
     connection.execute(f"PRAGMA journal_size_limit = {KEPT_LOG_BYTES}").fetchall()
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
-    return int(value)
-
-
-def _flush_folder(path: Path | None) -> None:
-    """Flush the folder's entry of a new file: without it the file itself may be gone after a power loss."""
-    if path is None or os.name == "nt":
-        return
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -19,6 +19,7 @@ from hub.storage.embedded.database import Versions, check_integrity, connect, cr
 from hub.storage.embedded.lanes import InlineLane, Lane, ThreadLane
 from hub.storage.embedded.lock import FileLock
 from hub.storage.embedded.queues import EmbeddedQueues
+from hub.storage.embedded.replacing import finish
 from hub.storage.embedded.tables import EmbeddedTables
 from hub.storage.ports import Anchors, Blobs, Queues, Tables
 
@@ -122,6 +123,7 @@ def open_embedded(path: Path | None, clock: Clock) -> EmbeddedStorage:
     except OSError as error:
         raise Rejected(f"{path} cannot be opened: {error.strerror}.") from error
     try:
+        finish(path)  # a restore that was decided, and died
         return _open_file(path, clock, lock.release)
     except BaseException:
         lock.release()
