@@ -98,6 +98,8 @@ def used(plan: Plan, load: Load, measured: Mapping[str, Any]) -> Use:
 
 
 def _polls(plan: Plan, load: Load, measured: Mapping[str, Any]) -> float:
+    if load.sinks == 0:
+        return 0.0  # whatever there is to do waits
     if plan is Plan.ALWAYS_READY:
         return float(load.sinks * SECONDS / measured["held_poll_seconds"] + load.events)
     # Whoever has had an event comes more often for a while.

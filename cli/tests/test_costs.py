@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nexo_cli.costs import SECONDS, Load, Plan, cheapest, cost, used
 
@@ -25,6 +25,7 @@ def total(plan: Plan, load: Load, prices: dict[str, Any] = PRICES) -> float:
     return cost(plan, load, prices, MEASURED)["total"]
 
 
+@example(Plan.ALWAYS_READY, 0, 1, 95_116.0)  # nobody polls where there is no sink, however much waits
 @given(PLANS, SINKS, SINKS, EVENTS)
 def test_more_sinks_cost_no_less(plan: Plan, one: int, other: int, events: float) -> None:
     few, many = sorted((one, other))

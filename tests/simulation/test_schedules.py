@@ -13,7 +13,7 @@ from tests.simulation.faults import Faultless
 from tests.simulation.sweep import every_fault, mixes
 from tests.simulation.world import run
 
-BATCHES, BATCH = 10, 300
+BATCHES, BATCH = 10, 150
 
 
 @pytest.fixture(autouse=True)
