@@ -132,7 +132,6 @@ resource question 'Microsoft.Insights/webtests@2022-06-15' = if (availabilityTes
   location: location
   // The link is how Application Insights finds the test.
   tags: union(tags, { 'hidden-link:${insightsId}': 'Resource' })
-  kind: 'standard'
   properties: {
     SyntheticMonitorId: '${namePrefix}-health'
     Name: 'Is the hub well'
