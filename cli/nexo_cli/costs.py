@@ -37,7 +37,7 @@ class Load:
     events_per_day: float
     pools: int = 1
     """SinkTypes: each has a queue of its own that is looked at."""
-    memory_gb: float = 2.0
+    memory_gb: float = 0.5
     """Of an instance."""
     kept_days: float = 30.0
     """How long events are kept."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from nexo_cli.commands import cost as command
 from nexo_cli.costs import SECONDS, Load, Plan, cheapest, cost, used
 
 DATA = Path(__file__).resolve().parents[1] / "nexo_cli"
@@ -40,7 +43,7 @@ def test_more_events_cost_no_less(plan: Plan, sinks: int, one: float, other: flo
 
 def test_one_instance_always_ready_by_hand() -> None:
     """730 h × 3600 s × 2 GB, all of it busy with held polls: 5,256,000 GB-s at 0.000016 and 0.000004, and no grant."""
-    parts = cost(Plan.ALWAYS_READY, Load(1, 0), PRICES, MEASURED)
+    parts = cost(Plan.ALWAYS_READY, Load(1, 0, memory_gb=2), PRICES, MEASURED)
     assert parts["running"] == pytest.approx(5_256_000 * 0.000020)  # the timer's 87,600 GB-s are below its grant
     assert parts["executions"] == pytest.approx(2_628_000 / 50 * 0.4e-6)
     looks, seen, versions, timer = 2_628_000 * 1.2, 2_628_000 / 50, 2_628_000 / 50, 43_800 * 6
@@ -49,10 +52,11 @@ def test_one_instance_always_ready_by_hand() -> None:
 
 def test_ten_sinks_on_demand_by_hand() -> None:
     """A call a minute each: at least one is billed 15.4 % of the time."""
-    use = used(Plan.ON_DEMAND, Load(10, 0), MEASURED)
+    load = Load(10, 0, memory_gb=2)
+    use = used(Plan.ON_DEMAND, load, MEASURED)
     assert use.executions == 438_000
     assert use.gb_seconds == pytest.approx(2 * SECONDS * (1 - math.exp(-1 / 6)))
-    parts = cost(Plan.ON_DEMAND, Load(10, 0), PRICES, MEASURED)
+    parts = cost(Plan.ON_DEMAND, load, PRICES, MEASURED)
     assert parts["running"] == pytest.approx((use.gb_seconds + 87_600 - 100_000) * 0.000026)
     assert parts["executions"] == pytest.approx((438_000 + 43_800 - 250_000) * 0.4e-6)
 
@@ -73,3 +77,11 @@ def test_the_cheapest_depends_on_the_prices() -> None:
 
 def test_a_machine_costs_what_it_costs() -> None:
     assert cost(Plan.MACHINE, Load(7, 7), PRICES, MEASURED) == {"machine": 30.0, "total": 30.0}
+
+
+def test_an_instance_has_the_memory_that_the_templates_give_it_unless_somebody_says_otherwise() -> None:
+    template = (Path(__file__).parents[2] / "infra" / "bicep" / "main.bicep").read_text("utf-8")
+    megabytes = re.search(r"^param instanceMemoryMB int = (\d+)$", template, re.MULTILINE)
+    assert megabytes is not None
+    assert Load(1, 0).memory_gb == int(megabytes[1]) / 1024
+    assert inspect.signature(command.cost).parameters["memory"].default == Load(1, 0).memory_gb

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "infra" / "deploy.sh"
@@ -336,6 +337,15 @@ class TestAzd:
         return subprocess.run(
             ["bash", str(copy / "infra" / "azd.sh"), when], env=known, capture_output=True, text=True, check=False
         )
+
+    def test_azure_yaml_calls_what_there_is(self) -> None:
+        hooks = yaml.safe_load((ROOT / "azure.yaml").read_text())["hooks"]
+        assert {name: hook["run"] for name, hook in hooks.items()} == {
+            "preprovision": "infra/azd.sh before",
+            "postprovision": "infra/azd.sh after",
+        }
+        assert os.access(ROOT / "infra" / "azd.sh", os.X_OK)
+        assert os.access(SCRIPT, os.X_OK)
 
     def test_before_the_package_is_built_and_a_token_made(self, azure: Azure) -> None:
         done = self.call(azure, "before")

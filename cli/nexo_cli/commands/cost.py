@@ -31,7 +31,7 @@ def cost(
     events_per_day: Annotated[float, typer.Option(min=0, help="All sinks' together.")] = EVENTS_PER_DAY,
     plan: Annotated[list[Plan] | None, typer.Option(help="Unless given: all three.")] = None,
     pools: Annotated[int, typer.Option(min=1, help="How many SinkTypes.")] = 1,
-    memory: Annotated[float, typer.Option(min=0.5, help="GB of an instance.")] = 2.0,
+    memory: Annotated[float, typer.Option(min=0.5, help="GB of an instance.")] = 0.5,
     prices: Annotated[Path | None, typer.Option(help="Your prices, in a file as prices.json is.")] = None,
 ) -> None:
     """Say what a hub costs a month, by plan, and which is cheapest.
