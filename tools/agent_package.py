@@ -89,6 +89,11 @@ def _metadata(project: Mapping[str, Any], version: str, folder: str) -> dict[str
         f"Summary: {project['description']}",
         f"Requires-Python: {project['requires-python']}",
         *(f"Requires-Dist: {each}" for each in project["dependencies"]),
+        *(
+            line
+            for extra, needed in project.get("optional-dependencies", {}).items()
+            for line in (f"Provides-Extra: {extra}", *(f'Requires-Dist: {each}; extra == "{extra}"' for each in needed))
+        ),
     ]
     wheel = ["Wheel-Version: 1.0", "Generator: nexomatic", "Root-Is-Purelib: true", f"Tag: {_TAG}"]
     commands = ["[console_scripts]", *(f"{name} = {target}" for name, target in project["scripts"].items())]

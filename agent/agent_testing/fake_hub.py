@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import ssl
@@ -51,6 +52,13 @@ class Answer:
         return Answer.problem(409, reason=reason)
 
     @staticmethod
+    def piece(content: bytes, first: int, count: int) -> Answer:
+        """Of a bundle."""
+        some = content[first : first + count]
+        span = f"bytes {first}-{first + len(some) - 1}/{len(content)}"
+        return Answer(206, some, {"Content-Type": "application/zip", "Content-Range": span})
+
+    @staticmethod
     def page(status: int) -> Answer:
         """What a proxy says."""
         return Answer(status, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
@@ -62,7 +70,7 @@ Script = Callable[[Call], Optional[Answer]]
 
 class FakeHub:
     """Hands out `tasks`, accepts everything, keeps every call. `script` may answer first, by kind of call:
-    enroll, credential, poll, secrets, renew, logs, result."""
+    enroll, credential, poll, secrets, modules, renew, logs, result."""
 
     def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
         self._tls = tls
@@ -73,6 +81,8 @@ class FakeHub:
         self.secrets: dict[str, str] = {}
         """What there is, by name: a task is given what its parameters name."""
         self._given: dict[str, Mapping[str, Any]] = {}
+        self.bundles: dict[str, bytes] = {}
+        """By their digests."""
         self.script: dict[str, Script] = {}
         self.hold, self.pause = 0.2, 0.0
         self.lease_seconds = 30.0
@@ -115,6 +125,9 @@ class FakeHub:
 
             def do_POST(self) -> None:
                 hub.serve(self)
+
+            def do_GET(self) -> None:
+                hub.serve_piece(self)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 """Tests speak for themselves."""
@@ -198,7 +211,10 @@ class FakeHub:
             self.problems += problems_with(kind, call.said)
             self.changed.notify_all()
         script, usual = self.script.get(kind), self._usual[kind]
-        answer = (script(call) if script is not None else None) or usual(call)
+        self._answer(request, (script(call) if script is not None else None) or usual(call))
+
+    @staticmethod
+    def _answer(request: BaseHTTPRequestHandler, answer: Answer) -> None:
         if answer.cut:
             request.close_connection = True
             return
@@ -211,6 +227,28 @@ class FakeHub:
         request.end_headers()
         if answer.status != 204:
             request.wfile.write(content)
+
+    def serve_piece(self, request: BaseHTTPRequestHandler) -> None:
+        said = {"range": request.headers["Range"], "lease": request.headers["Nexomatic-Lease"]}
+        call = Call(request.path.rpartition("/")[0], said, request.headers.get("Authorization"))
+        with self.changed:
+            self.calls.append(call)
+            self.changed.notify_all()
+        script = self.script.get("modules")
+        answer = (script(call) if script is not None else None) or self._modules(request.path.rpartition("/")[2], said)
+        self._answer(request, answer)
+
+    def _modules(self, digest: str, said: Mapping[str, str]) -> Answer:
+        if digest not in self.bundles:
+            return Answer.problem(404, detail="the bundle was deleted")
+        first, last = (int(each) for each in said["range"].partition("=")[2].split("-"))
+        return Answer.piece(self.bundles[digest], first, last - first + 1)
+
+    def give_bundle(self, content: bytes, **task: Any) -> dict[str, Any]:
+        """A task whose module is in this bundle."""
+        digest = hashlib.sha256(content).hexdigest()
+        self.bundles.setdefault(digest, content)
+        return self.give(**{"bundle": "tools@1", "bundle_digest": digest, "bundle_size": len(content), **task})
 
     def _enroll(self, call: Call) -> Answer:
         return Answer(201, body={"sink": call.said["name"], "sink_type": "PYTHON:BASE", "credential": "c" * 43})
@@ -306,6 +344,9 @@ def a_task(**given: Any) -> dict[str, Any]:
         "runtime": "python",
         "module": "sample:echo",
         "bundle": None,
+        "bundle_digest": None,
+        "bundle_size": None,
+        "bundle_signature": None,
         "payload": {"host": {"name": "alpha"}},
         "parameters": [],
         "timeout_seconds": 300,

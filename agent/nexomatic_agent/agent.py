@@ -13,6 +13,8 @@ from typing import Any, Optional
 from nexomatic_agent.answers import HubError
 from nexomatic_agent.attempt import BadAttempt, read_attempt
 from nexomatic_agent.attempt_log import LogLimits
+from nexomatic_agent.bundle_cache import BundleCache
+from nexomatic_agent.bundles import Bundles
 from nexomatic_agent.capabilities import Capabilities
 from nexomatic_agent.client import Client
 from nexomatic_agent.config import Settings
@@ -29,6 +31,7 @@ from nexomatic_agent.polling import FIRST_STEERING, Polling, Receiver
 from nexomatic_agent.recovery import recover
 from nexomatic_agent.rotation import Rotation
 from nexomatic_agent.runner import Runner, RunnerSettings
+from nexomatic_agent.signing import TrustedKeys
 from nexomatic_agent.spool import Spool, Spooled
 from nexomatic_agent.task import Task
 from nexomatic_agent.timer import Timer
@@ -54,7 +57,9 @@ FAREWELL_SECONDS = 2.0
 class Agent:
     """One sink at work. `start` it once; then `drain` it, or `give_up`."""
 
-    def __init__(self, settings: Settings, identity: Identity, interpreter: Interpreter) -> None:
+    def __init__(
+        self, settings: Settings, identity: Identity, interpreter: Interpreter, trusted: Optional[TrustedKeys] = None
+    ) -> None:
         """Raises BadBundle; OSError if the state folder cannot be written."""
         self._settings = settings
         state = settings.state
@@ -65,6 +70,8 @@ class Agent:
         self._crew = Crew(CALLS_AT_ONCE)
         self._journal, self._folders = Journal(state / "journal"), WorkFolders(state / "work")
         self._spool = Spool(state / "spool", state / "lost")
+        cache = BundleCache(state / "bundles", settings.bundle_cache_bytes)
+        self._bundles = Bundles(cache, trusted or TrustedKeys({}))
         self._holdings = Holdings(settings.slots)
         self._instances = Instances(state)
         self._instance = self._instances.start()
@@ -75,7 +82,7 @@ class Agent:
         self._polling = Polling(
             self._client,
             self._holdings,
-            Capabilities(launcher, settings.modules),
+            Capabilities(launcher, settings.modules, self._bundles.capabilities()),
             Receiver(self._take, self._cancelled, self._answered),
             self._instance,
             HubWatch("poll", time.monotonic),
@@ -93,6 +100,7 @@ class Agent:
             spool=self._spool,
             folders=self._folders,
             runner=runner,
+            bundles=self._bundles,
             unsealer=unsealer,
             watch=HubWatch("calls about tasks", time.monotonic),
             limits=LogLimits(self._settings.log_line_bytes, self._settings.log_attempt_bytes),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class BadAttempt(Exception):
@@ -28,6 +29,9 @@ class Attempt:
     runtime: str
     module: str
     bundle: Optional[str]
+    bundle_digest: Optional[str]
+    bundle_size: Optional[int]
+    bundle_signature: Optional[str]
     payload: Any = field(repr=False)
     parameters: Mapping[str, Any] = field(repr=False)
     """Fixed values by name."""
@@ -70,6 +74,9 @@ def read_attempt(task: Any) -> Attempt:
         runtime=fields.text("runtime"),
         module=fields.text("module"),
         bundle=fields.optional("bundle"),
+        bundle_digest=fields.digest("bundle_digest"),
+        bundle_size=fields.size("bundle_size"),
+        bundle_signature=fields.optional("bundle_signature"),
         payload=fields.task.get("payload"),
         parameters={str(one["name"]): one.get("value") for one in given if "secret" not in one},
         secrets={str(one["name"]): str(one["secret"]) for one in given if "secret" in one},
@@ -112,6 +119,16 @@ class _Fields:
         ):
             raise BadAttempt("parameters are not objects with a name")
         return values
+
+    def digest(self, name: str) -> Optional[str]:
+        """It names a folder."""
+        value = self.optional(name)
+        if value is not None and not _DIGEST.match(value):
+            raise BadAttempt(f"{name} is not 64 hexadecimal digits")
+        return value
+
+    def size(self, name: str) -> Optional[int]:
+        return None if self.task.get(name) is None else int(self.number(name))
 
     def optional(self, name: str) -> Optional[str]:
         value = self.task.get(name)

@@ -14,8 +14,9 @@ from nexomatic_agent.launch import Launcher
 class Capabilities:
     """Looks at the module folders again only when one of them has changed."""
 
-    def __init__(self, launcher: Launcher, folders: Sequence[Path]) -> None:
+    def __init__(self, launcher: Launcher, folders: Sequence[Path], bundles: Sequence[str] = ()) -> None:
         self._launcher = launcher
+        self._bundles = list(bundles)
         self._folders = folders
         self._seen: Optional[list[int]] = None
         self._current: dict[str, Any] = {}
@@ -29,7 +30,7 @@ class Capabilities:
                 "platform": f"{platform.system()} {platform.release()} {platform.machine()}"[:200],
                 "runtimes": self._launcher.runtimes(),
                 "modules": list(self._launcher.modules.names()),
-                "bundles": [],
+                "bundles": self._bundles,
             }
             self._seen = stamps  # last: the poll of a draining agent asks too, on another thread
         return self._current if everything or self._current != self._told else None

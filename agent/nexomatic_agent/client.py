@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
+
+from urllib3.exceptions import HTTPError
 
 from nexomatic_agent.answers import HOLD_HEADER, Steering, Transient, read_answer, read_steering
 from nexomatic_agent.happenings import Renewed
@@ -20,6 +23,8 @@ from nexomatic_agent.version import VERSION
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 20.0
 """A call that is not held is answered in a second or two; the hub itself gives up on its storage before this."""
+LEASE_HEADER = "Nexomatic-Lease"
+_SPAN = re.compile(r"bytes ([0-9]{1,12})-([0-9]{1,12})/([0-9]{1,12})\Z")
 HOLD_MARGIN_SECONDS = 15.0
 """A held poll is answered so much later than its hold at most."""
 
@@ -101,6 +106,25 @@ class Client:
         if not is_release(document):
             raise _not_the_hubs("the answer holds no secrets")
         return document
+
+    def piece(self, digest: str, token: str, first: int, most: int) -> tuple[bytes, int]:
+        """Some of a bundle's bytes from `first` on, at most so many, and how many it has in all."""
+        headers = {"Range": f"bytes={first}-{first + most - 1}", LEASE_HEADER: token}
+        try:
+            status, answered, body = self._calls.get(
+                f"/agent/modules/{digest}", headers, most, CONNECT_SECONDS, CALL_SECONDS
+            )
+        except (requests.RequestException, OSError, HTTPError) as error:
+            self._calls.forget()
+            reason = _innermost(error)
+            raise Transient(f"{type(reason).__name__}: {reason}"[:300], type(reason).__name__) from error
+        if status != 206:
+            read_answer(status, answered, body, 0)  # raises, unless it is somebody else's success
+            raise _not_the_hubs("the answer holds no piece of a bundle")
+        span = _SPAN.match(answered.get("Content-Range", ""))
+        if span is None or int(span[1]) != first or int(span[2]) != first + len(body) - 1 or not body:
+            raise _not_the_hubs("the answer is not the piece of a bundle that was asked for")
+        return body, int(span[3])
 
     def renew(self, event_id: str, token: str, seconds: float = CALL_SECONDS) -> Renewed:
         """Renew a lease. The answer is waited for so long."""

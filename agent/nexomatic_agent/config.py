@@ -31,6 +31,8 @@ class Settings:
     hub: Optional[str]
     allow_http: bool
     ca_bundle: Optional[Path]
+    trusted_keys: Optional[Path]
+    bundle_cache_bytes: int
     state: Path
     name: str
     token: Optional[str] = field(repr=False)
@@ -89,7 +91,7 @@ def _check_together(values: dict[str, Any], origins: Mapping[str, str], problems
     if values["hub"] is not None:
         values["hub"] = values["hub"].rstrip("/")
         problems += [f"{origins['hub']} {problem}" for problem in address_problems(values["hub"], values["allow_http"])]
-    for name in ("ca_bundle", "python"):
+    for name in ("ca_bundle", "trusted_keys", "python"):
         if values[name] is not None and not values[name].is_file():
             problems.append(f"{origins[name]} must name a file; there is none at {values[name]}")
     values["modules"] = values["modules"] or (values["state"] / "modules",)

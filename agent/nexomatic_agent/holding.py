@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, Callable, Optional
 
+from nexomatic_agent import bundles
 from nexomatic_agent import happenings as told
 from nexomatic_agent import intents as asked
 from nexomatic_agent.answers import HubError, LeaseOver, Refused
@@ -22,7 +24,7 @@ from nexomatic_agent.client import patience
 from nexomatic_agent.files import UnreadableDocument
 from nexomatic_agent.journal import Claim
 from nexomatic_agent.masking import Masker
-from nexomatic_agent.runner import DiskFailed, Job
+from nexomatic_agent.runner import CannotRun, DiskFailed, Job
 from nexomatic_agent.spool import Spooled
 from nexomatic_agent.stopping import Stopper
 from nexomatic_agent.task import Phase, Task
@@ -169,7 +171,7 @@ class Holding:
             tools.journal.remove(key)
             tools.spool.remove(key)
         self._secrets = {}
-        tools.watch.succeeded(*map(self._name, asked.Call))
+        tools.watch.succeeded(*map(self._name, asked.Call), f"{key} bundle")
         self._leave()
 
     def _leave(self) -> None:
@@ -219,8 +221,13 @@ class Holding:
         return result
 
     def _run(self) -> asked.TaskResult:
+        assert self._attempt is not None
         try:
-            return self._tools.runner.run(self._job(), self._stopper, self._child_started, self._child_wrote)
+            with self._tools.bundles.provided(self._attempt, self._piece, self._is_stopped) as bundle:
+                job = self._job(bundle)
+                return self._tools.runner.run(job, self._stopper, self._child_started, self._child_wrote)
+        except CannotRun as error:
+            return asked.TaskResult("ERROR", error.code, str(error), started=False)
         except DiskFailed as error:
             # Not the task's fault either, and another machine may have the room.
             log.error("%s: the disk takes no input, the task is handed back: %s", self.claim.key, error)
@@ -228,13 +235,27 @@ class Holding:
             message = f"the agent could not write to its disk: {error}"
             return asked.TaskResult("RETURNED", message=message, started=False)
 
-    def _job(self) -> Job:
+    def _is_stopped(self) -> bool:
+        return self._stopper.reason is not None
+
+    def _piece(self, digest: str, first: int) -> tuple[bytes, int]:
+        """Some of the task's bundle, under the newest of its leases. Raises HubError."""
+        name = f"{self.claim.key} bundle"
+        try:
+            piece = self._tools.client.piece(digest, self._machine.token, first, bundles.PIECE_BYTES)
+        except HubError as error:
+            self._tools.watch.failed(error, name)
+            raise
+        self._tools.watch.succeeded(name)
+        return piece
+
+    def _job(self, bundle: Optional[Path]) -> Job:
         assert self._attempt is not None
         try:
             folder = self._tools.folders.make(self.claim.key)
         except OSError as error:
             raise DiskFailed(str(error)) from None
-        return Job(self._attempt, folder, self.claim.mark, self._log, self._secrets, self._masker)
+        return Job(self._attempt, folder, self.claim.mark, self._log, self._secrets, self._masker, bundle)
 
     def _child_started(self, process: Mapping[str, Any]) -> None:
         self._tell(told.Started())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
@@ -36,6 +36,10 @@ class Launcher:
         if build is None:
             raise RuntimeMissing(f"this agent knows the runtimes {', '.join(_BUILDERS)}, not {runtime!r}")
         return build(self, reference, result_file)
+
+    def within(self, bundle: Path) -> Launcher:
+        """The same, where modules are in a bundle: in that, and in no folder of this machine's."""
+        return replace(self, modules=Modules((bundle,), self.modules.sites))
 
     def runtimes(self) -> list[str]:
         """The runtimes of which this machine has the program."""

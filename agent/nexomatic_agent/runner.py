@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from nexomatic_agent.attempt import Attempt
 from nexomatic_agent.attempt_log import AttemptLog
@@ -66,6 +66,8 @@ class Job:
     secrets: Mapping[str, str]
     """Values by the parameter they are for."""
     masker: Masker
+    bundle: Optional[Path] = None
+    """The folder of its bundle; None: its module is installed."""
 
 
 class Runner:
@@ -124,7 +126,7 @@ class Runner:
 
     def _start(self, job: Job) -> tuple[ProcessTree, bytes]:
         attempt, folder = job.attempt, job.folder
-        _check_runnable(attempt, job.secrets)
+        _check_runnable(job)
         parameters = {**attempt.parameters, **job.secrets}
         document = input_document(attempt, parameters, folder)
         environment, too_large = task_environment(
@@ -133,7 +135,8 @@ class Runner:
         for name in too_large:
             job.log.note(f"[parameter {name} does not fit into the environment; it is in the input document]", "INFO")
         try:
-            command = self._launcher.command(attempt.runtime, attempt.module, result_file(folder))
+            launcher = self._launcher if job.bundle is None else self._launcher.within(job.bundle)
+            command = launcher.command(attempt.runtime, attempt.module, result_file(folder))
             self._write_input(job, document)
             return ProcessTree(command, folder, environment, job.mark), as_bytes(document)
         except ModuleMissing as error:
@@ -173,10 +176,11 @@ class Runner:
         )
 
 
-def _check_runnable(attempt: Attempt, secrets: Mapping[str, str]) -> None:
-    if attempt.bundle is not None:
-        raise CannotRun("BUNDLE_UNAVAILABLE", f"this agent cannot fetch bundles, and the action needs {attempt.bundle}")
-    missing = sorted(attempt.secrets[name] for name in attempt.secrets.keys() - secrets.keys())
+def _check_runnable(job: Job) -> None:
+    attempt = job.attempt
+    if attempt.bundle is not None and job.bundle is None:
+        raise CannotRun("BUNDLE_UNAVAILABLE", f"the bundle {attempt.bundle} is not here")
+    missing = sorted(attempt.secrets[name] for name in attempt.secrets.keys() - job.secrets.keys())
     if missing:
         raise CannotRun("SECRET_UNAVAILABLE", f"this agent was not given the secrets {', '.join(missing)}")
 

@@ -15,6 +15,7 @@ from nexomatic_agent.identity import Identity, NotEnrolled, load_identity
 from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.lock import StateLock
 from nexomatic_agent.signals import Signals
+from nexomatic_agent.signing import trusted_keys
 from nexomatic_agent.unsealing import has_key
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,10 @@ def run(settings: Settings) -> None:
     lock = StateLock(settings.state)
     remove_half_written(settings.state)
     interpreter = find_interpreter(settings.python)
+    trusted = trusted_keys(settings.trusted_keys)
     identity = _identity(settings)
     process_trees.adopt_orphans()
-    agent = Agent(settings, identity, interpreter)
+    agent = Agent(settings, identity, interpreter, trusted)
     agent.start()
     log.info("sink %s of %s, hub %s, %d slots", identity.sink, identity.sink_type, identity.hub, settings.slots)
     log.info("%s: stopping after the tasks at hand; a second signal stops them", signals.wait())

@@ -121,6 +121,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("hub", _text, _nothing, "address of the hub; after enrolment, the one the agent enrolled with"),
     Setting("allow_http", _switch, lambda: False, "allow http:// to other machines than this one (for a lab only)"),
     Setting("ca_bundle", _path, _nothing, "certificates to trust instead of the bundled ones (a private authority)"),
+    Setting(
+        "trusted_keys",
+        _path,
+        _nothing,
+        "file of public keys: then nothing runs but bundles that one of them signed (needs the package cryptography)",
+    ),
+    Setting("bundle_cache_bytes", _whole(1 << 20, 1 << 40), lambda: 512 << 20, "so much of bundles is kept on disk"),
     Setting("state", _path, _state_folder, "folder of identity, journal, spool and work folders"),
     Setting("name", _name, _host_name, "name of this sink when it enrols; the machine's name unless given"),
     Setting("token", _text, _nothing, "enrolment token; better given by environment variable or token_file"),

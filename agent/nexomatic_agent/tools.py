@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 from nexomatic_agent.attempt_log import LogLimits
+from nexomatic_agent.bundles import Bundles
 from nexomatic_agent.client import Client
 from nexomatic_agent.crew import Crew
 from nexomatic_agent.hub_watch import HubWatch
@@ -32,6 +33,7 @@ class Tools:
     spool: Spool
     folders: WorkFolders
     runner: Runner
+    bundles: Bundles
     unsealer: Unsealer
     watch: HubWatch
     limits: LogLimits

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -144,6 +145,27 @@ class Line:
         answer = self._adapter.send(request, timeout=(connect_seconds, read_seconds), proxies=self._proxies)
         _ = answer.content  # read now: until then nothing is known to have arrived
         return answer
+
+    def get(
+        self, path: str, headers: Mapping[str, str], most: int, connect_seconds: float, read_seconds: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Get bytes, at most so many: status, headers, and them. Of a longer answer nothing more is read.
+
+        Raises requests.RequestException, urllib3's HTTPError, OSError.
+        """
+        request = self._blank.copy()
+        request.method, request.url, request.body = "GET", self._hub + path, None
+        for name in ("Content-Type", "Content-Length"):
+            request.headers.pop(name, None)
+        request.headers.update({"Accept-Encoding": "identity", **headers})
+        answer = self._adapter.send(request, True, (connect_seconds, read_seconds), proxies=self._proxies)
+        body: bytes = answer.raw.read(most + 1, decode_content=False)
+        if len(body) > most:
+            answer.close()  # with its connection: what is left of it is nothing to us
+            raise ConnectionAbortedError("the answer is longer than what was asked for")
+        answer.raw.read(1)  # its end, so that the connection can be used again
+        answer.raw.release_conn()
+        return answer.status_code, answer.headers, body
 
     def forget(self) -> None:
         """Make no further call on the connections that wait for one; those in use are not disturbed."""

@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import stat
@@ -321,6 +322,27 @@ class TestBundles:
         assert first["digest"] in nexo("modules", "show", "tools@1").out
         assert nexo("modules", "delete", "tools@1", "--yes").out == "deleted tools@1\n"
         assert nexo("modules", "list").out == ""
+
+    def test_the_how_to_as_it_is_written(self, nexo: Nexo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        text = (ROOT / "docs/bundles.md").read_text("utf-8")
+        said = ""
+        for what, content in re.findall(r"^```(\S+(?: \S+)?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if what != "sh":
+                (tmp_path / what.partition(" ")[2]).write_text(content)
+                continue
+            for line in content.splitlines():
+                program, *arguments = shlex.split(line)
+                if program != "nexo":
+                    subprocess.run(["sh", "-c", line], check=True)
+                elif ">" in arguments:
+                    Path(arguments[-1]).write_text(nexo(*arguments[: arguments.index(">")]).out)
+                else:
+                    said += nexo(*arguments).out
+        assert '"hello": "Ada"' in said, "the real agent of the platform ran it"
+        assert "not signed" in said
+        assert "signed by" in said
+        assert Path("trusted-keys").read_text().startswith("ed25519 ")
 
 
 class TestPeople:
