@@ -295,7 +295,7 @@ def _who(principal: str) -> str:
 
 def _words(key: str) -> str:
     """storageBlobDataOwner as Azure writes it."""
-    return re.sub(r"([A-Z])", r" \1", key[0].upper() + key[1:]).strip()
+    return re.sub(r"([A-Z])", r" \1", key[0].upper() + key[1:]).strip().replace("Event Grid", "EventGrid")
 
 
 def _code(names: tuple[str, ...]) -> str:
