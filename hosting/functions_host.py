@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 
 from hosting.admin import Admin
+from hosting.certificate import Certificate
 from hosting.errors import HostingError
 from hosting.eventgrid import EventGrid
+from hosting.exposure import Exposure
 from hosting.hostjson import HostJson
 from hosting.indexing import QUEUE, TIMER, IndexedFunction
 from hosting.invocations import Invocations
@@ -73,7 +75,7 @@ class Options:
 
     home: Path
     port: int = DEFAULT_PORT
-    bind: str = "127.0.0.1"
+    exposure: Exposure = field(default_factory=Exposure)
     check_keys: bool = True
     cors: Cors = field(default_factory=Cors)
     http_seconds: float = HTTP_SECONDS
@@ -106,6 +108,7 @@ class FunctionsHost:
         self._background: list[asyncio.Task[None]] = []
         self._site: web.SockSite | None = None
         self._socket: socket.socket | None = None
+        self.certificate = _certificate(options.exposure)
         self._server: web.Server | None = None
         self.failed = asyncio.Event()
 
@@ -158,6 +161,7 @@ class FunctionsHost:
             throttle=Throttle(self._host_json.http),
             cors=self._options.cors,
             has_homepage=not flag("AzureWebJobsDisableHomepage", settings),
+            exposure=self._options.exposure,
         )
 
     def _make_admin(self) -> Admin:
@@ -192,9 +196,12 @@ class FunctionsHost:
         )
         runner = web.ServerRunner(self._server)
         await runner.setup()
-        self._socket = sock or bind(self._options.bind, self._options.port)
-        self._site = web.SockSite(runner, self._socket)
+        self._socket = sock or bind(self._options.exposure.bind, self._options.port)
+        context = self.certificate.context if self.certificate else None
+        self._site = web.SockSite(runner, self._socket, ssl_context=context)
         await self._site.start()
+        if self.certificate:
+            self._keep(self.certificate.watch(), "certificate")
         if self._watchdog:
             self._watchdog.start()
         for timer in self._timers:
@@ -209,7 +216,8 @@ class FunctionsHost:
         """Where it serves, without a slash at the end."""
         assert self._socket is not None, "not started"
         host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -264,6 +272,12 @@ class FunctionsHost:
                 )
         served = ", ".join(f"{each.name} ({each.kind.removesuffix('Trigger')})" for each in self.functions)
         _logger.info("serving %s: %s", self.url, served)
+
+
+def _certificate(exposure: Exposure) -> Certificate | None:
+    if exposure.certificate is None or exposure.key is None:
+        return None
+    return Certificate(exposure.certificate, exposure.key)
 
 
 def bind(address: str, port: int) -> socket.socket:

@@ -1,8 +1,10 @@
 """Serves the functions of an app folder on this machine, as the Functions host and the Python worker would together.
 
-    python -m hosting.host --app DIR --home DIR --port N [--bind 127.0.0.1] [--no-keys] [--grace SECONDS]
+    python -m hosting.host --app DIR --home DIR --port N [--no-keys] [--grace SECONDS]
+        [--bind ADDRESS] [--certificate FILE --key FILE | --behind-proxy ADDRESS,…]
 
-SIGTERM or SIGINT: stop accepting, let what runs end within the grace, exit 0. A second one: exit at once.
+SIGHUP: read the certificate again. SIGTERM or SIGINT: stop accepting, let what runs end within the grace, exit 0. A
+second one: exit at once.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from hosting import logs
 from hosting.errors import HostingError
+from hosting.exposure import Exposure, read_proxies
 from hosting.functions_host import DEFAULT_PORT, GRACE_SECONDS, FunctionsHost, Options, bind
 from hosting.hostjson import category_level, read_host_json
 from hosting.indexing import index, load_app
@@ -34,21 +37,38 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--app", type=Path, required=True, help="the folder with function_app.py and host.json")
     parser.add_argument("--home", type=Path, required=True, help="where the host keeps what survives a restart")
     parser.add_argument("--port", type=int, help=f"default: local.settings.json, else {DEFAULT_PORT}; 0 chooses one")
-    parser.add_argument("--bind", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    add_exposure(parser)
     parser.add_argument("--no-keys", action="store_true", help="check no function keys: every caller is an admin")
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds for what runs when told to stop")
     return parser.parse_args(argv)
 
 
+def add_exposure(parser: argparse.ArgumentParser) -> None:
+    """The options that say how the host is reached."""
+    parser.add_argument("--bind", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    parser.add_argument("--certificate", type=Path, help="the certificate and its chain, as PEM: serve https")
+    parser.add_argument("--key", type=Path, help="its key, as PEM, without a password and at most of mode 0640")
+    parser.add_argument(
+        "--behind-proxy", metavar="ADDRESSES", help="the proxies that end TLS before this host; nobody else may connect"
+    )
+
+
+def exposure_of(arguments: argparse.Namespace) -> Exposure:
+    """Those options, read. Raises HostingError."""
+    proxies = read_proxies(arguments.behind_proxy) if arguments.behind_proxy is not None else ()
+    return Exposure(arguments.bind, arguments.certificate, arguments.key, proxies)
+
+
 def prepare(arguments: argparse.Namespace) -> tuple[FunctionsHost, socket.socket]:
     """Everything before serving: settings into the environment, the log, the app. Raises HostingError."""
+    exposure = exposure_of(arguments)
     _open_as_many_files_as_allowed()
     app: Path = arguments.app.resolve()
     local = read_local_settings(app / "local.settings.json")
     settings = merge(os.environ, local)
     host_json = read_host_json(app, settings)
     logs.install(host_json.log_levels, flag("PYTHON_ENABLE_DEBUG_LOGGING", settings))
-    sock = bind(arguments.bind, (local.port or DEFAULT_PORT) if arguments.port is None else arguments.port)
+    sock = bind(exposure.bind, (local.port or DEFAULT_PORT) if arguments.port is None else arguments.port)
     settings |= {"AzureWebJobsScriptRoot": str(app), "WEBSITE_HOSTNAME": f"localhost:{sock.getsockname()[1]}"}
     settings.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
     os.environ.update(settings)
@@ -59,7 +79,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[FunctionsHost, socket.socket
         logging.getLogger(name).setLevel(category_level(host_json.log_levels, name))
     home = arguments.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    options = Options(home=home, bind=arguments.bind, check_keys=not arguments.no_keys, cors=local.cors)
+    options = Options(home=home, exposure=exposure, check_keys=not arguments.no_keys, cors=local.cors)
     return FunctionsHost(functions, settings, host_json, options), sock
 
 
@@ -94,6 +114,8 @@ async def serve(host: FunctionsHost, sock: socket.socket, grace: float) -> None:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, tell)
+    if hasattr(signal, "SIGHUP") and host.certificate is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, host.certificate.reload)
     await host.start(sock)
     host.report()
     ends = [asyncio.create_task(event.wait()) for event in (told, host.failed)]

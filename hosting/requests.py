@@ -13,6 +13,7 @@ from aiohttp import HttpVersion11, web
 from azure.functions.http import HttpRequest
 
 from hosting.addresses import escape_path
+from hosting.exposure import Exposure
 
 DEFAULT_BODY_LIMIT = 104_857_600  # bytes
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
@@ -20,6 +21,7 @@ BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 BODY_GRACE_SECONDS = 5.0
 LEAST_BYTES_A_SECOND = 240.0  # as the real host's server: who sends slower keeps what others need
 MOST_BODY_SECONDS = 230.0  # then the load balancer has given the request up
+NOBODY = "0.0.0.0"  # noqa: S104 - an address that no caller has
 
 
 class BadRequest(Exception):
@@ -65,11 +67,12 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         raise BodyTooSlow from None
 
 
-def join_headers(request: web.BaseRequest) -> dict[str, str]:
+def join_headers(request: web.BaseRequest, exposure: Exposure) -> dict[str, str]:
     """Headers by lower-case name; the values of a repeated one joined with commas.
 
     The caller's address comes last in `x-forwarded-for`, as `ip:port`: on Azure the front end puts it there, and
-    whatever stands before it was written by the caller. Raises BadRequest for a value that is not UTF-8, and without a
+    whatever stands before it was written by the caller. Where proxies are named, what others than they wrote there is
+    dropped: it must not count as a proxy's word. Raises BadRequest for a value that is not UTF-8, and without a
     Host in HTTP/1.1.
     """
     headers: dict[str, str] = {}
@@ -83,6 +86,8 @@ def join_headers(request: web.BaseRequest) -> dict[str, str]:
             headers[name] = f"{headers[name]},{value}" if headers[name] else value
     if not headers.setdefault("host", "") and request.version >= HttpVersion11:
         raise BadRequest("HTTP/1.1 needs a Host header")
+    if exposure.proxies and not exposure.is_proxy(peer_address(request) or NOBODY):
+        headers.pop("x-forwarded-for", None)
     if address := peer(request):
         headers["x-forwarded-for"] = ", ".join(filter(None, (headers.get("x-forwarded-for"), address)))
     return headers
@@ -104,8 +109,16 @@ def peer(request: web.BaseRequest) -> str | None:
     return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
 
+def peer_address(request: web.BaseRequest) -> str | None:
+    """The caller's address alone; None once the caller has gone."""
+    transport = request.transport
+    name = transport.get_extra_info("peername") if transport is not None else None
+    return str(name[0]) if isinstance(name, tuple) else None
+
+
 def build_request(
     request: web.BaseRequest,
+    scheme: str,
     path: str,
     query: str,
     headers: Mapping[str, str],
@@ -114,7 +127,7 @@ def build_request(
     body: bytes,
 ) -> HttpRequest:
     """The request object of a handler. `path` is decoded, `query` as sent, headers and parameters are joined."""
-    address = f"http://{headers['host']}{escape_path(path)}"
+    address = f"{scheme}://{headers['host']}{escape_path(path)}"
     return HttpRequest(
         method=request.method,
         url=f"{address}?{query}" if query else address,

@@ -19,9 +19,20 @@ from hosting.admin import Admin, Call
 from hosting.answers import Answer, BadAnswer, encode, plain_answer, to_response
 from hosting.cors import add_headers, preflight
 from hosting.eventgrid import EXTENSION, METHODS, SYSTEM_KEY, EventGrid
+from hosting.exposure import Exposure
 from hosting.invocations import Invocations
 from hosting.keys import Keys, Level
-from hosting.requests import BadRequest, BodyTooLarge, BodyTooSlow, build_request, join_headers, read_body, split_target
+from hosting.requests import (
+    NOBODY,
+    BadRequest,
+    BodyTooLarge,
+    BodyTooSlow,
+    build_request,
+    join_headers,
+    peer_address,
+    read_body,
+    split_target,
+)
 from hosting.routes import Route, RouteTable
 from hosting.settings import Cors
 from hosting.throttle import Throttle, TooManyRequests
@@ -52,6 +63,7 @@ class Front:
     limits: Limits
     throttle: Throttle
     cors: Cors
+    exposure: Exposure
     has_homepage: bool = True
     stopping: bool = False
 
@@ -80,6 +92,8 @@ class Front:
     async def _answer(self, request: web.BaseRequest) -> Answer:
         if self.stopping:
             return plain_answer(503, "Function host is not running.")
+        if self.exposure.proxies and not self.exposure.may_connect(peer_address(request) or NOBODY):
+            return plain_answer(403)  # whoever comes past the proxy could say anything, and would be heard in clear
         raw_path, query = split_target(request.raw_path)
         path = decode_path(raw_path)
         if self.cors.origins and (allowed := preflight(self.cors, request.method, request.headers)):
@@ -97,6 +111,10 @@ class Front:
                 return await self._call(request, *found, path, query)
         return await self._call(request, *found, path, query)
 
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.exposure.is_https else "http"
+
     def _nothing_there(self, method: str, path: str) -> Answer:
         if path != "/" or method != "GET":
             return plain_answer(404)
@@ -107,11 +125,11 @@ class Front:
     async def _call(
         self, request: web.BaseRequest, route: Route, values: dict[str, str], path: str, query: str
     ) -> Answer:
-        headers, params = join_headers(request), parse_query(query) if query else {}
+        headers, params = join_headers(request, self.exposure), parse_query(query) if query else {}
         if refusal := self._refusal(route, headers, params):
             return refusal
         body = await read_body(request, self.limits.body_bytes)
-        req = build_request(request, path, query, headers, params, values, body)
+        req = build_request(request, self._scheme, path, query, headers, params, values, body)
         task = self.invocations.start(route.function, req)
         await asyncio.wait((task,), timeout=self.limits.seconds)
         if not task.done():
@@ -138,7 +156,7 @@ class Front:
     # --- built in ----------------------------------------------------------------------------------------------------
 
     async def _built_in(self, request: web.BaseRequest, path: str, query: str) -> Answer | None:
-        headers, params = join_headers(request), parse_query(query)
+        headers, params = join_headers(request, self.exposure), parse_query(query)
         if path.lower().startswith(_WEBHOOKS):
             return await self._webhook(request, path[len(_WEBHOOKS) :], headers, params)
         action = self.admin.find(request.method, path[len(_ADMIN) :]) if path[:7].lower() == _ADMIN else None
@@ -147,7 +165,7 @@ class Front:
         if not action.is_open and self.keys.level(headers, params) < Level.ADMIN:
             return plain_answer(401)
         body = await read_body(request, self.limits.body_bytes)
-        return action.run(Call(body, f"http://{headers['host']}", time.monotonic()))
+        return action.run(Call(body, f"{self._scheme}://{headers['host']}", time.monotonic()))
 
     async def _webhook(
         self, request: web.BaseRequest, path: str, headers: Mapping[str, str], params: Mapping[str, str]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
+from nexomatic_agent.loopback import names_loopback
 from nexomatic_agent.settings_table import SETTINGS
 
 FILE_VARIABLE = "NEXOMATIC_AGENT_CONFIG"
-_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1", re.IGNORECASE)
 
 
 class BadSettings(Exception):
@@ -29,7 +28,6 @@ class Settings:
     """What the agent was told; see the table in settings_table.py for meanings and limits."""
 
     hub: Optional[str]
-    allow_http: bool
     ca_bundle: Optional[Path]
     trusted_keys: Optional[Path]
     bundle_cache_bytes: int
@@ -90,14 +88,14 @@ def _check_together(values: dict[str, Any], origins: Mapping[str, str], problems
             problems.append(f"{origins['token_file']} cannot be read: {error}")
     if values["hub"] is not None:
         values["hub"] = values["hub"].rstrip("/")
-        problems += [f"{origins['hub']} {problem}" for problem in address_problems(values["hub"], values["allow_http"])]
+        problems += [f"{origins['hub']} {problem}" for problem in address_problems(values["hub"])]
     for name in ("ca_bundle", "trusted_keys", "python"):
         if values[name] is not None and not values[name].is_file():
             problems.append(f"{origins[name]} must name a file; there is none at {values[name]}")
     values["modules"] = values["modules"] or (values["state"] / "modules",)
 
 
-def address_problems(address: str, allow_http: bool) -> list[str]:
+def address_problems(address: str) -> list[str]:
     """What is wrong with an address of the hub; empty when nothing is."""
     try:
         parts = urlsplit(address)
@@ -109,8 +107,8 @@ def address_problems(address: str, allow_http: bool) -> list[str]:
     problems = []
     if parts.username or parts.password or parts.query or parts.fragment:
         problems.append("must not hold a user, password, query or fragment")
-    if parts.scheme == "http" and not allow_http and not _LOOPBACK.fullmatch(host):
-        problems.append("must begin with https://: the credential would cross the network in clear (or set allow_http)")
+    if parts.scheme == "http" and not names_loopback(host):
+        problems.append("must begin with https://: the credential would cross the network in clear")
     return problems
 
 

@@ -8,7 +8,7 @@ import time
 
 from nexomatic_agent import process_trees
 from nexomatic_agent.agent import Agent
-from nexomatic_agent.config import BadSettings, Settings
+from nexomatic_agent.config import BadSettings, Settings, address_problems
 from nexomatic_agent.enrolment import enrol
 from nexomatic_agent.files import make_private_folder, remove_half_written
 from nexomatic_agent.identity import Identity, NotEnrolled, load_identity
@@ -58,6 +58,8 @@ def _identity(settings: Settings) -> Identity:
         if settings.token is None:
             raise
         return enrol(settings, random.random)
+    if problems := address_problems(identity.hub):
+        raise BadSettings([f"the hub {identity.hub}, with which this agent is enrolled, {each}" for each in problems])
     if settings.seal_secrets and not has_key(settings.state):
         log.warning("seal_secrets has no effect: this agent was enrolled without a key; enrol it again")
     if settings.hub is not None and settings.hub != identity.hub:

@@ -119,7 +119,6 @@ def _nothing() -> Optional[str]:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("hub", _text, _nothing, "address of the hub; after enrolment, the one the agent enrolled with"),
-    Setting("allow_http", _switch, lambda: False, "allow http:// to other machines than this one (for a lab only)"),
     Setting("ca_bundle", _path, _nothing, "certificates to trust instead of the bundled ones (a private authority)"),
     Setting(
         "trusted_keys",

@@ -11,9 +11,11 @@ import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
+from urllib.parse import urlsplit
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from nexomatic_agent.loopback import is_loopback, names_loopback
 from nexomatic_agent.prompt_answer import SLOWEST_BYTES_PER_SECOND, PromptAnswer
 from nexomatic_agent.slim_requests import requests
 from nexomatic_agent.version import VERSION
@@ -75,15 +77,19 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def _pools(held: HeldSocket) -> dict[str, Any]:
-    return {"http": _pool(HTTPConnectionPool, held), "https": _pool(HTTPSConnectionPool, held)}
+    return {
+        "http": _pool(HTTPConnectionPool, held, is_tls=False),
+        "https": _pool(HTTPSConnectionPool, held, is_tls=True),
+    }
 
 
-def _pool(pool: Any, held: HeldSocket) -> Any:
+def _pool(pool: Any, held: HeldSocket, is_tls: bool) -> Any:
     class Connection(pool.ConnectionCls):  # type: ignore[misc]  # the class is chosen by the scheme
         response_class = PromptAnswer
 
         def connect(self) -> None:
             super().connect()
+            _check_far_end(self, is_tls)
             _probe(self.sock)
             held.hold(self.sock)
 
@@ -96,11 +102,30 @@ def _pool(pool: Any, held: HeldSocket) -> Any:
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
 
+def _check_far_end(connection: Any, is_tls: bool) -> None:
+    """Without TLS, hang up on another machine before a byte is sent: `localhost` is what a resolver says it is.
+
+    Raises ConnectionAbortedError.
+    """
+    if is_tls or is_loopback(connection.sock.getpeername()[0]):
+        return
+    connection.close()
+    raise ConnectionAbortedError("http:// led to another machine, which would see the credential: use https://")
+
+
 def _probe(connected: socket.socket) -> None:
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in PROBES.items():
         if hasattr(socket, name):  # not every system lets a program choose
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _proxies(hub: str) -> dict[str, str]:
+    """The environment's proxies, but none to this machine: a proxy would be handed the credential, and be elsewhere."""
+    parts = urlsplit(hub)
+    if parts.scheme == "http" or names_loopback(parts.hostname or ""):
+        return {}
+    return dict(requests.utils.get_environ_proxies(hub))
 
 
 class Line:
@@ -125,7 +150,7 @@ class Line:
         if credential is not None:
             self.use(credential)
         self._hub = str(self._blank.url).rstrip("/")
-        self._proxies = requests.utils.get_environ_proxies(hub)
+        self._proxies = _proxies(hub)
         self._adapter = _Adapter(connections, context, held or HeldSocket())
 
     def use(self, credential: str) -> None:

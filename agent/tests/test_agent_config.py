@@ -28,7 +28,7 @@ def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
 def test_defaults_are_usable(tmp_path: Path) -> None:
     settings = read_settings({"state": str(tmp_path)}, {})
     assert settings.modules == (tmp_path / "modules",)
-    assert (settings.hub, settings.token, settings.allow_http) == (None, None, False)
+    assert (settings.hub, settings.token) == (None, None)
     assert settings.name
 
 
@@ -38,7 +38,7 @@ def test_all_problems_are_reported_at_once_each_with_its_place(tmp_path: Path) -
     with pytest.raises(BadSettings) as raised:
         read_settings(
             {"log_line_bytes": "10", "python": str(tmp_path / "none")},
-            {"NEXOMATIC_AGENT_NAME": "-bad-", "NEXOMATIC_AGENT_ALLOW_HTTP": "perhaps", "NEXOMATIC_AGENT_HUB": "hub"},
+            {"NEXOMATIC_AGENT_NAME": "-bad-", "NEXOMATIC_AGENT_SEAL_SECRETS": "perhaps", "NEXOMATIC_AGENT_HUB": "hub"},
             file,
         )
     problems = "\n".join(raised.value.problems)
@@ -50,7 +50,7 @@ def test_all_problems_are_reported_at_once_each_with_its_place(tmp_path: Path) -
         "--log-line-bytes must be a whole number",
         "--python must name a file",
         "NEXOMATIC_AGENT_NAME must be 1 to 63 letters",
-        "NEXOMATIC_AGENT_ALLOW_HTTP must be true or false",
+        "NEXOMATIC_AGENT_SEAL_SECRETS must be true or false",
         "NEXOMATIC_AGENT_HUB must be an address such as https://",
     ):
         assert words in problems
@@ -82,10 +82,6 @@ def test_the_credential_does_not_cross_a_network_in_clear(hub: str, fine: bool) 
     else:
         with pytest.raises(BadSettings):
             read_settings({"hub": hub}, {})
-
-
-def test_a_lab_may_allow_it() -> None:
-    assert read_settings({"hub": "http://hub.lab", "allow_http": "true"}, {}).hub == "http://hub.lab"
 
 
 def test_the_token_may_lie_in_a_file_and_is_never_shown(tmp_path: Path) -> None:

@@ -168,4 +168,4 @@ def test_the_defaults_are_those_of_the_plan_that_is_deployed(tmp_path: Path) -> 
     assert HostJson().function_timeout == 1800
     assert PLAIN.http.route_prefix == ""
     options = Options(home=tmp_path)
-    assert (options.http_seconds, options.bind, options.check_keys) == (230, "127.0.0.1", True)
+    assert (options.http_seconds, options.exposure.bind, options.check_keys) == (230, "127.0.0.1", True)
