@@ -14,7 +14,7 @@ readonly HERE
 group='' location='' parameters='' package="$HERE/../build/nexomatic-hub.zip"
 token_file='' oidc_secret_file='' first=infrastructure from_azd=no
 settings=()
-step='' work=''
+step='' work='' # where scratch files lie
 # How often, and how many seconds apart, something is tried that Azure needs minutes for.
 tries=${NEXOMATIC_DEPLOY_TRIES:-40}
 pause=${NEXOMATIC_DEPLOY_PAUSE:-15}
@@ -49,8 +49,7 @@ TEXT
 say() { printf '%s\n' "$*" >&2; }
 
 refuse() {
-  say "$1"
-  say 'infra/deploy.sh --help says what there is.'
+  say "$1" $'\ninfra/deploy.sh --help says what there is.'
   exit 2
 }
 
@@ -149,8 +148,7 @@ check_token() {
 }
 
 hash_of_token() {
-  token_file=$1
-  [[ -n $token_file ]] || refuse '--hash-of-token needs a value.'
+  token_file=${1:?--hash-of-token needs a file}
   check_token
   [[ -e $token_file ]] || make_token
   token_sha256
@@ -234,11 +232,49 @@ has_secret() {
   fail 'The vault does not say whether there is a root key, and a second one must not be made.'
 }
 
+# By the app's own door for deployments. Not by `az functionapp deployment source config-zip`: of Python that has everything
+# built anew in Azure, whatever it is told, and then asks /admin, which is closed.
 code() {
-  local hub
-  hub=$(output hubName)
-  patiently "$RIGHTS" az functionapp deployment source config-zip --resource-group "$group" --name "$hub" \
-    --src "$package" --build-remote false --output none
+  local hub scm token status id attempt
+  hub=$(output hubId)
+  scm=$(az resource show --ids "$hub" --api-version 2023-12-01 --output tsv \
+    --query "properties.hostNameSslStates[?hostType=='Repository'].name | [0]")
+  token=$(az account get-access-token --resource https://management.core.windows.net/ --query accessToken --output tsv)
+  for ((attempt = 1; attempt <= tries; attempt++)); do
+    ((attempt == 1)) || sleep "$pause"
+    status=$(signed_in "$token" --max-time 900 --header 'Content-Type: application/zip' --data-binary "@$package" \
+      "https://$scm/api/publish?RemoteBuild=false&Deployer=nexomatic")
+    case $status in
+      200) return 0 ;;
+      202)
+        id=$(tr -d '"[:space:]' <"$work/answer")
+        [[ $id =~ ^[A-Za-z0-9-]+$ ]] || fail 'The app took the package, and does not say which deployment it is.'
+        if deployed "$scm" "$token" "$id"; then return 0; fi
+        ;;
+      000 | 401 | 403 | 409 | 429 | 5??) say "  … not yet: the app answers $status" ;;
+      *) break ;;
+    esac
+  done
+  fail "The app does not take the package: $status $(head -c 500 "$work/answer")"
+}
+
+# Waits for the end of a deployment. False: it failed for a right that is not yet in force.
+deployed() {
+  local at="https://$1/api/deployments/$3" status found attempt
+  for ((attempt = 1; attempt <= tries; attempt++)); do
+    status=$(signed_in "$2" "$at")
+    found=$(grep -Eo '"status": *-?[0-9]+' "$work/answer" | head -n 1 | grep -Eo -- '-?[0-9]+$' || true)
+    case $status:$found in
+      200:4) return 0 ;;
+      200:3 | 200:-1 | 200:5 | 200:6)
+        signed_in "$2" "$at/log" >/dev/null
+        if grep -Eqi "$RIGHTS" "$work/answer"; then say '  … not yet; Azure needs a few minutes for new rights' && return 1; fi
+        fail "The deployment failed: $(head -c 1000 "$work/answer")"
+        ;;
+    esac
+    sleep "$pause"
+  done
+  fail "The deployment has not come to an end: $at"
 }
 
 events() {
@@ -253,8 +289,16 @@ events() {
     --parameters "hubName=$hub" "incomingTopicName=$topic" "storageName=$storage" "deadLetterContainerName=$container" --output none
 }
 
+# A call as who has a token.
+signed_in() {
+  local token=$1
+  shift
+  printf 'Authorization: Bearer %s\n' "$token" | ask --header @- "$@"
+}
+
 # The status of a call, 000 without an answer; its body is in $work/answer. A token comes by standard input.
 ask() {
+  : >"$work/answer"
   curl --silent --show-error --max-time 60 --output "$work/answer" --write-out '%{http_code}' "$@" 2>"$work/error" || true
 }
 
@@ -277,8 +321,9 @@ smoke() {
 }
 
 first_admin() {
-  local status
-  status=$(printf 'Authorization: Bearer %s\n' "$(tr -d '\n' <"$token_file")" | ask --header @- "$1/api/me")
+  local status token
+  token=$(tr -d '\n' <"$token_file")
+  status=$(signed_in "$token" "$1/api/me")
   [[ $status == 200 ]] || fail "$1/api/me answers $status to the token in $token_file, and not 200."
   grep -Eq '"role": ?"ADMIN"' "$work/answer" || fail "The token in $token_file is not an Admin's."
   say "  the token in $token_file is an Admin's. Make people and tokens with it:"

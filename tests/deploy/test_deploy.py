@@ -28,12 +28,18 @@ FIRST_DEPLOYMENT = [
     "keyvault secret show-deleted",
     "keyvault secret set",
     "rest",
-    "functionapp deployment source config-zip",
+    "resource show",
+    "account get-access-token",
+    "curl /api/publish?RemoteBuild=false&Deployer=nexomatic",
+    "curl /api/deployments/d-1",
     "functionapp function show",
     "deployment group create nexomatic-events",
     "curl /api/health",
     "curl /api/me",
 ]
+
+
+PUBLISH = FIRST_DEPLOYMENT[11]
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ def azure(tmp_path: Path) -> Azure:
         "who": "user\n",
         "health": "200\n",
         "nobody": "401\n",
+        "publish": "202\n",
+        "deployment": "4\n",
         "dev.bicepparam": "",
         "hub.zip": "zip",
     }.items():
@@ -119,18 +127,21 @@ class TestSteps:
 
     def test_a_failed_step_says_how_to_go_on_and_that_is_true(self, azure: Azure) -> None:
         (azure.home / "group").touch()
-        azure.fails("functionapp deployment source config-zip", "ERROR: the disk is full\n")
+        (azure.home / "publish").write_text("413\n")
         done = azure.usual()
         assert done.returncode != 0
-        assert "the disk is full" in done.stderr
+        assert "The app does not take the package: 413" in done.stderr
         assert "The step 'code' failed" in done.stderr
         assert "--from code" in done.stderr
-        assert azure.steps()[-1] == "functionapp deployment source config-zip", "nothing after it"
+        assert azure.steps()[-1] == PUBLISH, "nothing after it"
         (azure.home / "calls").unlink()
+        (azure.home / "publish").write_text("202\n")
         assert azure.usual("--from", "code").returncode == 0
         assert azure.steps() == FIRST_DEPLOYMENT[9:]
 
-    @pytest.mark.parametrize("command", ["group exists", "account show", "ad signed-in-user show", "rest"])
+    @pytest.mark.parametrize(
+        "command", ["group exists", "account show", "ad signed-in-user show", "rest", "account get-access-token"]
+    )
     def test_whatever_fails_ends_it(self, azure: Azure, command: str) -> None:
         (azure.home / "group").touch()
         azure.fails(command, "ERROR: a fault of Azure's\n")
@@ -143,7 +154,7 @@ class TestSteps:
         done = azure.usual("--from", "code")
         assert done.returncode != 0
         assert "DeploymentNotFound" in done.stderr
-        assert "config-zip" not in azure.calls()
+        assert "publish" not in azure.calls()
 
     def test_a_pipeline_deploys_as_its_service_principal(self, azure: Azure) -> None:
         (azure.home / "who").write_text("servicePrincipal\n")
@@ -198,11 +209,43 @@ class TestRootKey:
         assert "keyvault secret set" not in azure.calls()
 
 
-def test_code_is_uploaded_again_while_the_right_is_not_in_force(azure: Azure) -> None:
-    (azure.home / "group").touch()
-    azure.fails("functionapp deployment source config-zip", "ERROR: 403 AuthorizationPermissionMismatch\n")
-    assert azure.usual().returncode == 0
-    assert azure.steps().count("functionapp deployment source config-zip") == 2
+class TestCode:
+    def test_it_is_put_again_while_the_app_does_not_take_it_yet(self, azure: Azure) -> None:
+        (azure.home / "group").touch()
+        (azure.home / "publish").write_text("403\n503\n202\n")
+        assert azure.usual().returncode == 0
+        assert azure.steps().count(PUBLISH) == 3
+
+    def test_a_deployment_is_waited_for(self, azure: Azure) -> None:
+        (azure.home / "group").touch()
+        (azure.home / "deployment").write_text("0\n1\n4\n")
+        assert azure.usual().returncode == 0
+        assert azure.steps().count("curl /api/deployments/d-1") == 3
+
+    def test_one_that_failed_for_want_of_a_right_is_tried_again(self, azure: Azure) -> None:
+        (azure.home / "group").touch()
+        (azure.home / "deployment").write_text("3\n4\n")
+        (azure.home / "log").write_text('[{"message": "AuthorizationPermissionMismatch"}]')
+        assert azure.usual().returncode == 0
+        assert azure.steps().count(PUBLISH) == 2
+
+    def test_one_that_failed_otherwise_ends_it_in_its_own_words(self, azure: Azure) -> None:
+        (azure.home / "group").touch()
+        (azure.home / "deployment").write_text("3\n")
+        (azure.home / "log").write_text('[{"message": "the package is no zip"}]')
+        done = azure.usual()
+        assert done.returncode != 0
+        assert "the package is no zip" in done.stderr
+        assert azure.steps().count(PUBLISH) == 1
+
+    @pytest.mark.parametrize(("file", "words"), [("publish", "answers 403"), ("deployment", "has not come to an end")])
+    def test_nothing_is_waited_for_for_ever(self, azure: Azure, file: str, words: str) -> None:
+        (azure.home / "group").touch()
+        (azure.home / file).write_text({"publish": "403\n", "deployment": "1\n"}[file])
+        done = azure.usual()
+        assert done.returncode != 0
+        assert words in done.stderr
+        assert "--from code" in done.stderr
 
 
 class TestSecrets:
@@ -215,7 +258,7 @@ class TestSecrets:
         assert done.returncode == 0, done.stderr
         token = (azure.home / "token").read_text().strip()
         seen = azure.calls() + done.stdout + done.stderr
-        for secret in (token, azure.root_key.read_text(), "s3cret-of-sign-in"):
+        for secret in (token, azure.root_key.read_text(), "s3cret-of-sign-in", "the-token-of-who-deploys"):
             assert secret not in seen
         assert f"firstAdminTokenSha256={hashlib.sha256(token.encode()).hexdigest()}" in azure.calls()
         assert (azure.home / "secrets" / "hub-oidc-client-secret").read_text() == "s3cret-of-sign-in"
