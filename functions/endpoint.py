@@ -7,7 +7,8 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import azure.functions as func
 from pydantic import BaseModel
@@ -15,16 +16,23 @@ from pydantic import BaseModel
 from functions.security_headers import secure
 from hub.errors import LengthRequired, NexomaticError, NotAllowed, NotAuthenticated
 from hub.model.sink import Sink
+from hub.people.roles import template_of
 from hub.problems import CONTENT_TYPE, problem_of
 from hub.process import hub, served_by_https
 from hub.rules import field_errors
 from hub.rules.callers import address_of
+from hub.upkeep.metrics import Requests
 from hub.wiring import Hub
 
 log = logging.getLogger(__name__)
 
 LARGE_BODY_BYTES = 64 * 1024
 """Above it a body is read off the event loop: megabytes of JSON hold it up for hundreds of milliseconds."""
+
+MANY_ROUTES: Final = "api"
+"""The one function that answers many routes."""
+requests: Final = Requests()
+"""What this process has answered so far."""
 
 Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 M = TypeVar("M", bound=BaseModel)
@@ -43,7 +51,17 @@ def endpoint(handler: Handler) -> Handler:
             log.exception("%s failed", handler.__name__)
             answered = refusal(error)
         secure(answered.headers, https=served_by_https())
+        requests.answered(route_of(req), answered.status_code)
         return answered
+
+    templates: dict[str, str | None] = {}
+
+    def route_of(req: func.HttpRequest) -> str | None:
+        if handler.__name__ == MANY_ROUTES:
+            return template_of(req.method, urlsplit(req.url).path)
+        if req.method not in templates:  # the path holds keys, and is different each time: its template is not
+            templates[req.method] = template_of(req.method, urlsplit(req.url).path)
+        return templates[req.method]
 
     return shell
 

@@ -88,6 +88,7 @@ from hub.storage.upkeep_rows import UpkeepRows
 from hub.upkeep.departures import Departures
 from hub.upkeep.health import Health
 from hub.upkeep.heartbeat import Heartbeat
+from hub.upkeep.metrics import Metrics
 from hub.upkeep.reconcile import Reconciler
 from hub.upkeep.retention import Retention
 from hub.upkeep.stats import StatsBook
@@ -120,6 +121,7 @@ class Hub:
     polls: Polls
     presence: PresenceBook
     health: Health
+    metrics: Metrics
     upkeep: Upkeep
     stats: StatsBook
     sources: Sources
@@ -189,6 +191,7 @@ def build(
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
     wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
     heartbeat = Heartbeat(storage.tables, clock)
+    watching = Watching(storage.tables, presence, alerts)
     elsewhere = (vault or {}).get(Keeper.ELSEWHERE)
     write = ConfigurationWriter(storage.tables, configuration, randomness, intend_edit).write
     administration = _administration(options, storage, clock, configuration, write, randomness)
@@ -233,11 +236,12 @@ def build(
         ),
         polls=wires.polls,
         presence=presence,
+        metrics=Metrics(storage, clock, news.tally, heartbeat, watching, wires.polls_held, lambda: stats.process),
         health=Health(storage, clock, heartbeat, patience.clock_is_right, elsewhere),
         upkeep=Upkeep(
             heartbeat,
             clock,
-            Reconciler(context, upkeep_rows, debts, Watching(storage.tables, presence, alerts)),
+            Reconciler(context, upkeep_rows, debts, watching),
             Retention(context, upkeep_rows, options.keeping),
             stats,
             keeping.tidying,

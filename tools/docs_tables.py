@@ -24,6 +24,7 @@ from hub.configure.documents import MODELS, list_name
 from hub.model.configuration import Kind
 from hub.people.roles import ROUTES, Access
 from hub.rules.explanation import MEANINGS
+from hub.rules.metrics import METRICS, Metric
 from hub.settings_table import SETTINGS, Setting
 from tools import azure_resources, nexo_docs
 from tools.api_client import api_client
@@ -89,6 +90,17 @@ def reasons_table(before: str) -> str:
     """docs/explain.md with its table."""
     rows = [f"| `{code}` | {said} | `{effect}` |" for code, (effect, said) in MEANINGS.items()]
     return _between(before, "reasons", ["| code | what is so | effect |", "|---|---|---|", *rows])
+
+
+def metrics_table(before: str) -> str:
+    """docs/telemetry.md with its table."""
+
+    def row(each: Metric) -> str:
+        labels = " ".join(f"`{label}`" for label in each.labels)
+        return f"| `{each.name}` | `{each.exposed}` | {each.shape} | {labels} | {each.scope} | {each.help} |"
+
+    head = ["| metric | for Prometheus | kind | labels | whose | what |", "|---|---|---|---|---|---|"]
+    return _between(before, "metrics", [*head, *map(row, METRICS)])
 
 
 def agent_protocol(before: str) -> str:  # noqa: ARG001 - every maker is given what is there
@@ -166,6 +178,7 @@ FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/settings.md": settings_table,
     "docs/api.md": routes_table,
     "docs/explain.md": reasons_table,
+    "docs/telemetry.md": metrics_table,
     "docs/agent-protocol.json": agent_protocol,
     "cli/nexo_cli/api.py": nexo_api,
     "docs/nexo.md": nexo_commands,

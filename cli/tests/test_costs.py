@@ -46,7 +46,7 @@ def test_one_instance_always_ready_by_hand() -> None:
     parts = cost(Plan.ALWAYS_READY, Load(1, 0, memory_gb=2), PRICES, MEASURED)
     assert parts["running"] == pytest.approx(5_256_000 * 0.000020)  # the timer's 87,600 GB-s are below its grant
     assert parts["executions"] == pytest.approx(2_628_000 / 50 * 0.4e-6)
-    looks, seen, versions, timer = 2_628_000 * 1.2, 2_628_000 / 50, 2_628_000 / 50, 43_800 * 6
+    looks, seen, versions, timer = 2_628_000 * 1.2, 2_628_000 / 50, 2_628_000 / 50, 43_800 * 12
     assert parts["operations"] == pytest.approx(looks * 0.4e-6 + (seen + versions + timer) * 0.036e-6)
 
 
@@ -64,7 +64,7 @@ def test_ten_sinks_on_demand_by_hand() -> None:
 def test_nothing_to_do_is_free_on_demand_but_for_the_timer() -> None:
     parts = cost(Plan.ON_DEMAND, Load(0, 0), PRICES, MEASURED)
     assert parts["running"] == parts["executions"] == 0
-    assert parts["operations"] == pytest.approx(43_800 * 6 * 0.036e-6)
+    assert parts["operations"] == pytest.approx(43_800 * 12 * 0.036e-6)
 
 
 def test_the_cheapest_depends_on_the_prices() -> None:

@@ -13,6 +13,7 @@ from hub.api import (
     docs,
     events,
     health,
+    metrics,
     modules,
     operations,
     people,
@@ -36,7 +37,7 @@ VERSION: Final = "1"
 ROUTERS: Final = (
     events.router, operations.router, resources.router, modules.router, receipts.router, schedules.router,
     secrets.router, sinks.router, session.router, users.router, people.router, audit.router, stats.router,
-    health.router, docs.router,
+    metrics.router, health.router, docs.router,
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ class Renewer:
             lease_until=written.changes["lease_until"] or until,
             receipt=await self._hide(lease, until, now),
         )
+        self._life.news.tally.renewed()
         return Renewal(renewed, watched=_watched(written, now))
 
     async def _hide(self, lease: Lease, until: datetime, now: datetime) -> str:

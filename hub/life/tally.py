@@ -28,6 +28,11 @@ class Tally:
         self._operations = operations
         self._counted: Counter[str] = Counter()
         self._open: dict[int, dict[str, Counter[Any]]] = {}
+        self._taken = _nothing()
+        self.seconds = {"waits": 0.0, "runs": 0.0}
+        """All waiting and running times of this process so far, summed up."""
+        self.renewals = 0
+        """Leases that went on, so far."""
         self.begun: Callable[[], None] = lambda: None
         """Called when there is something to write down once the minute is over."""
 
@@ -43,7 +48,9 @@ class Tally:
         """An event was claimed; `before`: as it was until then."""
         ended = before.attempts[-1].finished_at if before.attempts else None
         ready = max(each for each in (before.created_at, before.not_before, ended) if each is not None)
-        self._now()["waits"][bucket_of((at - ready).total_seconds())] += 1
+        seconds = (at - ready).total_seconds()
+        self.seconds["waits"] += max(0.0, seconds)
+        self._now()["waits"][bucket_of(seconds)] += 1
 
     def moved(self, event_type: str, sink: str | None, changes: Changes, claimed_at: datetime | None = None) -> None:
         """A move was written: an attempt may have ended with it, and the event too."""
@@ -52,7 +59,9 @@ class Tally:
             now = self._now()
             now["outcomes"][ending.outcome.value] += 1
             if claimed_at is not None:
-                now["runs"][bucket_of((ending.finished_at - claimed_at).total_seconds())] += 1
+                seconds = (ending.finished_at - claimed_at).total_seconds()
+                self.seconds["runs"] += max(0.0, seconds)
+                now["runs"][bucket_of(seconds)] += 1
         if state is not None and state.final:
             now = self._now()
             now["states"][state.value] += 1
@@ -67,6 +76,20 @@ class Tally:
         claimed_at = before.attempts[-1].started_at if before.attempts else None
         self.moved(before.event_type, before.sink, changes, claimed_at)
 
+    def renewed(self) -> None:
+        """A lease goes on."""
+        self.renewals += 1
+
+    # --- all of it so far
+
+    def so_far(self) -> Stats:
+        """What this process has counted since its start, storage operations included. Only ever grows."""
+        counts = _nothing()
+        for each in (self._taken, *self._open.values()):
+            for name in FIELDS:
+                counts[name].update(each[name])
+        return Stats(**counts | {"operations": Counter(self._operations())})
+
     # --- writing it down
 
     @property
@@ -80,7 +103,11 @@ class Tally:
         over = [minute for minute in self._open if minute < current]
         if over:
             self._open[max(over)]["operations"] += self._operations_since()
-        return {minute: Stats(**self._open.pop(minute)) for minute in over}
+        taken = {minute: self._open.pop(minute) for minute in over}
+        for counts in taken.values():
+            for name in FIELDS:
+                self._taken[name].update(counts[name])
+        return {minute: Stats(**counts) for minute, counts in taken.items()}
 
     def give_back(self, taken: Mapping[int, Stats]) -> None:
         """They could not be written down: count them again, for the next try."""
@@ -88,6 +115,7 @@ class Tally:
             counts = self._open.setdefault(minute, _nothing())
             for name in FIELDS:
                 counts[name].update(getattr(stats, name))
+                self._taken[name].subtract(getattr(stats, name))
 
     def _now(self) -> dict[str, Counter[Any]]:
         minute = self._minute()

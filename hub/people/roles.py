@@ -58,6 +58,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "DELETE /api/users/{name}": Access.ADMIN,
     "POST /api/users/{name}/invite": Access.ADMIN,
     "GET /api/stats": Access.VIEWER,
+    "GET /api/metrics": Access.VIEWER,
     "GET /api/openapi.json": Access.VIEWER,
     "GET /api/docs": Access.ANYBODY,
     "GET /api/docs/page.js": Access.ANYBODY,

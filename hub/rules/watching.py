@@ -78,6 +78,12 @@ def _lost_at(presence: Presence, watch: Watch) -> datetime | None:
     return max(offline_at, watch.since + patience)
 
 
+def is_lost(presence: Presence, watch: Watch, now: datetime) -> bool:
+    """Whether a sink stays away now, without having said that it goes; the hub's own absence is nobody's fault."""
+    patience = timedelta(seconds=presence.offline_after_seconds)
+    return not presence.draining and now > max(presence.seen_at, watch.since) + patience
+
+
 @dataclass(slots=True)
 class Waited:
     """Events of one type that have waited for longer than they should."""

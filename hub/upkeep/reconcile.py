@@ -32,7 +32,7 @@ from hub.storage import codec, keys
 from hub.storage.events import Stored
 from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
 from hub.storage.upkeep_rows import OpenEvent, UpkeepRows
-from hub.upkeep.watch import Lookout, Watching
+from hub.upkeep.watch import Looked, Lookout, Watching
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ class Reconciler:
             await self._life.partitions.write_mark(next_mark)
         if walk.hinted:
             log.info("put fresh hints for %d events, which nobody has met for hours", walk.hinted)
-        await self._watching.step(walk.lookout)
+        whole = Looked.AT_ALL if next_mark.underway is None else Looked.AT_THE_FIRST
+        await self._watching.step(walk.lookout, Looked.AT_THE_REST if mark.underway else whole)
         return walk.touched
 
     def _seen_before(self, mark: Mark, now: datetime) -> datetime | None:

@@ -32,7 +32,8 @@ class StatsBook:
         self._rows = rows
         self._tally = tally
         self._clock = clock
-        self._process = ""
+        self.process = ""
+        """Names this process among those that run at the same time."""
         self._writing: asyncio.Task[None] | None = None
         self._rolled_until: datetime | None = None
 
@@ -41,7 +42,7 @@ class StatsBook:
 
         `process` names this one among those that write at the same time.
         """
-        self._process = process
+        self.process = process
         self._tally.begun = self._begun
 
     def _begun(self) -> None:
@@ -60,7 +61,7 @@ class StatsBook:
         left = dict(taken)
         try:
             for minute, stats in taken.items():
-                await self._rows.write(minute, self._process, stats)
+                await self._rows.write(minute, self.process, stats)
                 del left[minute]
         except Unavailable as error:
             log.warning("statistics were not written, and are kept: %s", error)

@@ -1,7 +1,7 @@
-"""Watch: tells of sinks that stay away and of events that nobody could run, if somebody wants to be told.
+"""Watch: counts what waits and who is there, and tells of sinks that stay away and of events that nobody could run.
 
-One row says how far it has come; nothing is written for a sink or an event that is well. What a step tells of is told
-again by the next one if this one dies, under the same ids.
+One row says how far it has come, and what it has counted; nothing is written for a sink or an event that is well. What
+a step tells of is told again by the next one if this one dies, under the same ids.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 from hub.dispatch.presence import PresenceBook
@@ -17,8 +18,10 @@ from hub.errors import Missing, NexomaticError
 from hub.life.alerts import Alerts
 from hub.model.sink import Presence
 from hub.model.snapshot import Snapshot
+from hub.model.survey import Survey
 from hub.rules import watching
 from hub.rules.alerts import Alert, receiver
+from hub.rules.census import Census
 from hub.rules.lateness import LateEvents
 from hub.rules.watching import Waiters, Watch
 from hub.storage import codec
@@ -33,19 +36,31 @@ SINKS_A_STEP: Final = 20
 _PARTITION, _KEY = "watch", "watch"
 
 
+class Looked(Enum):
+    """What of the open events a step has looked at."""
+
+    AT_ALL = "all"
+    AT_THE_FIRST = "the first"
+    """It was over before it had seen them all."""
+    AT_THE_REST = "the rest"
+    """It went on where another had stopped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lookout:
-    """What one step of upkeep sees; None of it: nobody wants to be told of that."""
+    """What one step of upkeep sees."""
 
     snapshot: Snapshot
     now: datetime
-    waiters: Waiters | None
+    waiters: Waiters
+    census: Census
     late: LateEvents | None
+    """None: nobody wants to be told of that."""
 
     def look_at(self, events: Sequence[OpenEvent]) -> None:
         """Look at some of the open events."""
-        if self.waiters is not None:
-            self.waiters.look_at(events)
+        self.waiters.look_at(events)
+        self.census.look_at(events)
         if self.late is not None:
             self.late.look_at(events)
 
@@ -63,31 +78,45 @@ class Watching:
         return Lookout(
             snapshot,
             now,
-            Waiters(snapshot, now) if receiver(Alert.UNROUTABLE, snapshot) else None,
+            Waiters(snapshot, now),
+            Census(snapshot, now),
             LateEvents(snapshot, now) if receiver(Alert.SCHEDULE_LATE, snapshot) else None,
         )
 
-    async def step(self, seen: Lookout) -> None:
-        """Tell of what has happened since the last step. Nothing while nobody wants to be told."""
+    async def step(self, seen: Lookout, looked: Looked) -> None:
+        """Write down what was counted, and tell of what has happened since the last step, if anybody wants to hear."""
         try:
             if seen.late is not None:
                 await self._alerts.schedules_late(list(seen.late.by_schedule.values()), seen.snapshot)
-            await self._watch(seen.waiters, seen.snapshot, seen.now)
+            await self._watch(seen, looked)
         except NexomaticError as error:
             # Upkeep has other work, which must not wait for this.
             log.warning("alerts could not be fired and will be by the next step: %s", error)
 
-    async def _watch(self, waiters: Waiters | None, snapshot: Snapshot, now: datetime) -> None:
-        telling_of_sinks = receiver(Alert.SINK_LOST, snapshot) is not None
-        if not telling_of_sinks and waiters is None:
-            return
-        watch = watching.resumed(await self._read(), now)
-        presences = await self._presence.all() if telling_of_sinks or (waiters and waiters.by_type) else {}
-        if telling_of_sinks:
+    async def _watch(self, seen: Lookout, looked: Looked) -> None:
+        snapshot, now = seen.snapshot, seen.now
+        last, survey = await self._read()
+        watch = watching.resumed(last, now)
+        presences = await self._presence.all() if snapshot.sinks else {}
+        if receiver(Alert.SINK_LOST, snapshot) is not None:
             await self._tell_of_sinks(presences, snapshot, watch, now)
-        if waiters is not None:
-            await self._tell_of_events(waiters, presences, snapshot, watch)
-        await self._write(watch.told(now))
+        unroutable = [
+            found
+            for waited in seen.waiters.by_type.values()
+            if (found := watching.unroutable(waited, snapshot, presences, watch, now)) is not None
+        ]
+        if receiver(Alert.UNROUTABLE, snapshot) is not None:
+            for each in unroutable:
+                await self._alerts.unroutable(each, snapshot)
+        if looked is not Looked.AT_THE_REST:  # what a step saw that went on where another stopped is not a count
+            counted = seen.census.survey(presences, unroutable, watch, whole=looked is Looked.AT_ALL)
+            survey = counted.model_dump_json(exclude_defaults=True)
+        await self._write(watch.told(now), survey)
+
+    async def survey(self) -> Survey | None:
+        """The last count; None before the first. One operation."""
+        _, text = await self._read()
+        return Survey.model_validate_json(text) if text else None
 
     async def _tell_of_sinks(
         self, presences: dict[str, Presence], snapshot: Snapshot, watch: Watch, now: datetime
@@ -98,23 +127,15 @@ class Watching:
         if len(lost) > SINKS_A_STEP:
             log.warning("%d sinks were lost at once: alerts are fired for %d of them", len(lost), SINKS_A_STEP)
 
-    async def _tell_of_events(
-        self, waiters: Waiters, presences: dict[str, Presence], snapshot: Snapshot, watch: Watch
-    ) -> None:
-        for waited in waiters.by_type.values():
-            found = watching.unroutable(waited, snapshot, presences, watch, waiters.now)
-            if found is not None:
-                await self._alerts.unroutable(found, snapshot)
-
-    async def _read(self) -> Watch | None:
+    async def _read(self) -> tuple[Watch | None, str]:
         try:
             values = (await self._tables.get(UPKEEP, _PARTITION, _KEY)).values
         except Missing:
-            return None
+            return None, ""
         codec.check_format(values["format"])
         since, before, at = (codec.time_of_text(str(values[name])) for name in ("since", "before", "at"))
-        return Watch(since, before, at)
+        return Watch(since, before, at), str(values.get("survey", ""))
 
-    async def _write(self, watch: Watch) -> None:
+    async def _write(self, watch: Watch, survey: str) -> None:
         times = {name: codec.text_of_time(getattr(watch, name)) for name in ("since", "before", "at")}
-        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"format": codec.FORMAT, **times})
+        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"format": codec.FORMAT, "survey": survey, **times})

@@ -11,6 +11,7 @@ import pytest
 from hub.configure import copy
 from hub.dispatch import lanes
 from hub.model.configuration import SinkType
+from hub.storage.counting import counting
 from hub.wire import Leased, Need, Renew, ResultState, Task
 from tests.contract.rig import ManualClock, unique
 from tests.life.rig import SINK, SINK_TYPE, LifeRig
@@ -163,3 +164,12 @@ async def _through(rig: LifeRig, event_type: str, sink_type: str = SINK_TYPE) ->
     assert (await rig.read(event.id)).state == "SUCCESS"
     assert [line.text for line in (await rig.hub.logs.read(event.id, after=0)).lines] == ["done"]
     return spent
+
+
+async def test_the_timer_with_nothing_to_do_costs_twelve_operations(rig: LifeRig, clock: ManualClock) -> None:
+    """As `nexo cost` computes with. Once an hour it is some more."""
+    for _ in range(3):
+        clock.advance(60)
+        with counting() as spent:
+            await rig.hub.upkeep.tick()
+    assert spent == {"table.get": 3, "table.query": 6, "table.put": 2, "table.replace": 1}
