@@ -3,6 +3,7 @@
 #
 # Each step may be done again: what is there already is left as it is. Secrets go by files and standard input, never by
 # an argument, which others read in `ps`.
+# One long file, so that it can be read, and carried to where somebody may deploy, by itself.
 set -euo pipefail
 
 readonly STEPS=(infrastructure root-key code events smoke)
@@ -178,8 +179,17 @@ add_deployer() {
   fi
 }
 
+# Flex Consumption needs this provider, which no template names and so no deployment registers.
+register_provider() {
+  local state
+  state=$(az provider show --namespace Microsoft.App --query registrationState --output tsv)
+  [[ $state == Registered ]] || az provider register --namespace Microsoft.App --wait --output none ||
+    fail 'The subscription has no resource provider Microsoft.App, and you may not register it: ask who may.'
+}
+
 infrastructure() {
   local there hash given=()
+  register_provider
   there=$(az group exists --name "$group")
   if [[ $there != true ]]; then
     [[ -n $location ]] || fail "There is no resource group $group: say with --location where it is to be made."
@@ -285,8 +295,9 @@ events() {
   container=$(output deadLetterContainerName)
   patiently 'not ?found|404' az functionapp function show --resource-group "$group" --name "$hub" --function-name eventgrid --output none ||
     fail "Azure knows no function of the code that was deployed. Look at the app's log stream; deploying again often helps."
-  az deployment group create --resource-group "$group" --name nexomatic-events --template-file "$HERE/bicep/events.bicep" \
-    --parameters "hubName=$hub" "incomingTopicName=$topic" "storageName=$storage" "deadLetterContainerName=$container" --output none
+  patiently "$RIGHTS|not ?found" az deployment group create --resource-group "$group" --name nexomatic-events \
+    --template-file "$HERE/bicep/events.bicep" --output none \
+    --parameters "hubName=$hub" "incomingTopicName=$topic" "storageName=$storage" "deadLetterContainerName=$container"
 }
 
 # A call as who has a token.

@@ -4,7 +4,6 @@ using './main.bicep'
 
 // Of azd's name for the environment, what fits into the name of a storage account.
 param environmentName = take(toLower(replace(readEnvironmentVariable('AZURE_ENV_NAME'), '-', '')), 8)
-param location = readEnvironmentVariable('AZURE_LOCATION')
 param tags = {
   'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME')
 }

@@ -19,6 +19,7 @@ SCRIPT = ROOT / "infra" / "deploy.sh"
 OUTPUTS = ("hubName", "hubId", "hubVaultName", "storageName", "incomingTopicName", "deadLetterContainerName")
 FORBIDDEN = "ERROR: (Forbidden) Caller is not authorized to perform action on resource. Code: ForbiddenByRbac\n"
 FIRST_DEPLOYMENT = [
+    "provider show",
     "group exists",
     "group create",
     "account show",
@@ -39,7 +40,8 @@ FIRST_DEPLOYMENT = [
 ]
 
 
-PUBLISH = FIRST_DEPLOYMENT[11]
+AFTER_INFRASTRUCTURE = FIRST_DEPLOYMENT[FIRST_DEPLOYMENT.index("keyvault secret show") :]
+PUBLISH = FIRST_DEPLOYMENT[FIRST_DEPLOYMENT.index("account get-access-token") + 1]
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def azure(tmp_path: Path) -> Azure:
         "health": "200\n",
         "nobody": "401\n",
         "publish": "202\n",
+        "provider": "Registered\n",
         "deployment": "4\n",
         "dev.bicepparam": "",
         "hub.zip": "zip",
@@ -137,7 +140,7 @@ class TestSteps:
         (azure.home / "calls").unlink()
         (azure.home / "publish").write_text("202\n")
         assert azure.usual("--from", "code").returncode == 0
-        assert azure.steps() == FIRST_DEPLOYMENT[9:]
+        assert azure.steps() == FIRST_DEPLOYMENT[FIRST_DEPLOYMENT.index("resource show") :]
 
     @pytest.mark.parametrize(
         "command", ["group exists", "account show", "ad signed-in-user show", "rest", "account get-access-token"]
@@ -156,6 +159,24 @@ class TestSteps:
         assert "DeploymentNotFound" in done.stderr
         assert "publish" not in azure.calls()
 
+    def test_the_provider_of_flex_consumption_is_registered(self, azure: Azure) -> None:
+        (azure.home / "provider").write_text("NotRegistered\n")
+        assert azure.usual("--location", "westeurope").returncode == 0
+        assert azure.steps()[:2] == ["provider show", "provider register"]
+
+    def test_who_may_not_register_it_is_told(self, azure: Azure) -> None:
+        (azure.home / "provider").write_text("NotRegistered\n")
+        azure.fails("provider register", "ERROR: (AuthorizationFailed)\n")
+        done = azure.usual("--location", "westeurope")
+        assert done.returncode != 0
+        assert "ask who may" in done.stderr
+        assert azure.steps()[-1] == "provider register"
+
+    def test_a_subscription_is_tried_again_while_the_function_is_not_known(self, azure: Azure) -> None:
+        azure.usual("--location", "westeurope")
+        azure.fails("deployment group create", "ERROR: Destination endpoint not found.\n")
+        assert azure.usual("--from", "events").returncode == 0
+
     def test_a_pipeline_deploys_as_its_service_principal(self, azure: Azure) -> None:
         (azure.home / "who").write_text("servicePrincipal\n")
         assert azure.usual("--location", "westeurope").returncode == 0
@@ -171,7 +192,7 @@ class TestSteps:
         arguments = ("--azd", "--resource-group", "g", "--package", "hub.zip", "--from", "root-key")
         done = azure.deploy(*arguments, **given)
         assert done.returncode == 0, done.stderr
-        assert azure.steps() == FIRST_DEPLOYMENT[5:]
+        assert azure.steps() == AFTER_INFRASTRUCTURE
         assert "--name azd-hubName" in azure.calls()
 
 
@@ -404,7 +425,7 @@ class TestAzd:
         given = {each: f"azd-{each}" for each in OUTPUTS} | {"hubUrl": "https://hub.example.com"}
         done = self.call(azure, "after", NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256="0" * 64, **given)
         assert done.returncode == 0, done.stderr
-        assert [*azure.steps()] == [*FIRST_DEPLOYMENT[5:], "curl /api/me"]
+        assert [*azure.steps()] == [*AFTER_INFRASTRUCTURE, "curl /api/me"]
 
     def test_who_signs_in_by_a_provider_needs_no_token(self, azure: Azure) -> None:
         done = self.call(azure, "before", NEXOMATIC_OIDC_ISSUER="https://login.example.com")
