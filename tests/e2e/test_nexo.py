@@ -30,6 +30,7 @@ from nexo_cli.errors import Exit
 from tests.e2e.conftest import MODULES, configure
 from tests.e2e.local_platform import ROOT, Platform
 from tests.e2e.nexo import Nexo
+from tests.infra.docs_commands import PLATFORM, those_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -564,6 +565,33 @@ def test_what_the_runbooks_look_at_can_be_looked_at(nexo: Nexo) -> None:
             nexo(*arguments)
             looks += 1
     assert looks > 20
+
+
+def test_the_commands_of_the_other_pages(
+    nexo: Nexo, shared: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of README and docs/ those that need the platform and nothing else, as they stand there, in their order."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".local").symlink_to(shared.home)
+    event_id = nexo("fire", "MACHINE_REPORT", "-d", "{}", "--wait").err.split()[0]
+    environ = {**os.environ, "HUB": shared.ready["url"], "TOKEN": shared.ready["token"], "ID": event_id}
+    commands = those_of(PLATFORM)
+    try:
+        for each in commands:
+            program, *arguments = shlex.split(each.text)
+            if program != "curl":
+                if arguments[0] == "dev" and "LAST" in arguments:
+                    nexo("fire", "HELLO", "-d", '{"who": "Ada"}', "--wait")
+                nexo(*arguments, *(["--yes"] if arguments[0] == "apply" else []))
+                continue
+            text = re.sub(r"http://127.0.0.1:7071|https://hub.example.com", shared.ready["url"], each.text)
+            asked = ["bash", "-c", text.replace("curl", "curl -sSf", 1)]
+            subprocess.run(asked, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    finally:
+        for path in ("event-types/HELLO", "actions/hello"):
+            shared.client.delete(f"/api/{path}")
+        (shared.home / "modules/hello.py").unlink(missing_ok=True)
+    assert len(commands) > 12
 
 
 def _tutorial(folder: Path) -> str:
