@@ -12,6 +12,7 @@ from typing import Any, Final
 from lark import Tree
 
 from tests.infra.expected import (
+    ALERTED,
     IN_WORDS,
     NO_SECRET,
     NOT_IN_THE_TEMPLATE,
@@ -28,9 +29,9 @@ from tools.bicep.expressions import Expressions
 from tools.bicep.parse import member, name_of, text_of, trees
 
 
-def disagreements(facts: Facts) -> list[str]:
+def disagreements(facts: Facts) -> Iterator[str]:
     """What one says and another does not."""
-    return [each for rule in RULES for each in rule(facts)]
+    return (each for rule in RULES for each in rule(facts))
 
 
 def examples_and_docs(facts: Facts) -> Iterator[str]:
@@ -222,12 +223,29 @@ def schedule(facts: Facts) -> Iterator[str]:
 def addresses(facts: Facts) -> Iterator[str]:
     """What is asked from outside is there."""
     for path in (ALERTS, DEPLOY):
-        asked = {each.rstrip("/") for each in re.findall(r"(?<=[}\w\"])(/api/[a-z/-]+)", facts.files[path])}
+        # The hub's own, not those of the site that deploys to it.
+        ours = r"(?<!https://)(?:\$url|\$1|\$\{publicUrl\})(/api/[a-z/-]+)"
+        asked = {each.rstrip("/") for each in re.findall(ours, facts.files[path])}
         for address in sorted(asked):
             if f"GET {address}" not in facts.routes:
                 yield f"{path} asks {address}, which nothing answers"
         if not asked:
             yield f"{path} asks the hub nothing"
+
+
+def metrics(facts: Facts) -> Iterator[str]:
+    """What alerts query is what the hub reports of itself as a whole; the documentation says no other names."""
+    queried = {text_of(value) or "" for value in objects(facts.template(ALERTS), "metrics").values()}
+    yield from differ(f"{ALERTS} (metrics)", queried, {*ALERTED})
+    for name in sorted(queried - facts.metrics):
+        yield f"{ALERTS}: {name} is no metric of the whole hub; those are {', '.join(sorted(facts.metrics))}"
+    for name in sorted(ALERTED):
+        if name not in facts.files["docs/deploy.md"]:
+            yield f"docs/deploy.md does not say that an alert is on {name}"
+    for name in sorted(
+        set(re.findall(r"`(nexomatic\.[a-z]+\.[a-z_]+)`", facts.files["docs/deploy.md"])) - facts.metrics
+    ):
+        yield f"docs/deploy.md: {name} is no metric of the whole hub"
 
 
 def python(facts: Facts) -> Iterator[str]:
@@ -269,13 +287,14 @@ def places(facts: Facts) -> Iterator[str]:
 
 
 RULES: Final[tuple[Callable[[Facts], Iterator[str]], ...]] = (
-    examples_and_docs,
     app_settings,
-    values,
-    names_in_texts,
     storage,
     roles,
     secret_names,
+    metrics,
+    examples_and_docs,
+    values,
+    names_in_texts,
     functions,
     schedule,
     addresses,

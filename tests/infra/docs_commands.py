@@ -95,6 +95,7 @@ BECOMES: Final[list[tuple[str, str, str]]] = [
     ("docs/bundles.md", "", "tests/e2e/test_nexo.py::test_the_how_to_as_it_is_written"),
     ("docs/cost.md", "nexo cost", "cli/tests/test_costs.py"),
     ("docs/deploy.md", "az", AZURE),
+    ("docs/deploy.md", "SCM=$(az", AZURE),
     ("docs/deploy.md", "(umask 077; openssl rand", "tests/deploy/test_deploy.py"),
     ("docs/deploy.md", "make package", "tests/package/test_package.py"),
     ("docs/deploy.md", "infra/deploy.sh", "tests/deploy/test_deploy.py"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from hub.rules.metrics import HEARTBEAT_AGE, SINKS_LOST, UNROUTABLE
+
 OF_THE_PLATFORM: Final = {
     "AzureWebJobsStorage__credential": "managedidentity",
     "AzureWebJobsDisableHomepage": "true",
@@ -80,6 +82,8 @@ RIGHTS: Final = {
     ("keyVaultSecretsOfficer", "hubVault", "deployerPrincipalId"): None,
 }
 """Who may do what, and the setting by which the hub comes to need it. No right but these is given."""
+ALERTED: Final = frozenset({UNROUTABLE.name, SINKS_LOST.name, HEARTBEAT_AGE.name})
+"""Metrics that somebody is woken for."""
 PACKAGES: Final = {
     "AzureWebJobsStorage__tableServiceUri": "azure-data-tables",
     "AzureWebJobsStorage__queueServiceUri": "azure-storage-queue",

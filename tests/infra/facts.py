@@ -13,6 +13,7 @@ from typing import Any, Final
 from lark import Tree
 
 from hub.people.roles import ROUTES
+from hub.rules.metrics import METRICS, Scope
 from hub.settings_table import SETTINGS, Setting
 from hub.storage import keys
 from hub.upkeep.heartbeat import LATE
@@ -56,6 +57,8 @@ class Facts:
     queues: tuple[str, ...] = ()
     """With fixed names. The hub makes all of its queues itself, one for each SinkType and each pinned sink."""
     routes: frozenset[str] = frozenset(ROUTES)
+    metrics: frozenset[str] = frozenset(each.name for each in METRICS if each.scope is Scope.HUB)
+    """Those of the whole hub; each process tells its own of the others."""
     python: str = AZURE.python
     late_seconds: int = int(LATE.total_seconds())
 
