@@ -163,7 +163,7 @@ resource notAnswering 'Microsoft.Insights/metricAlerts@2018-03-01' = if (availab
   location: 'global'
   tags: tags
   properties: {
-    description: 'The hub does not answer at its public address, or says that it is not well. See docs/runbooks/hub-does-not-answer.md.'
+    description: 'The hub does not answer at its public address, or says that it cannot work. See docs/runbooks/hub-does-not-answer.md.'
     severity: 0
     enabled: enabled
     scopes: [
