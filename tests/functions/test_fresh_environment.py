@@ -22,6 +22,7 @@ FUNCTIONS = [
     "agent_credential",
     "agent_enroll",
     "agent_logs",
+    "agent_modules",
     "agent_poll",
     "agent_renew",
     "agent_result",
