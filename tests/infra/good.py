@@ -28,6 +28,7 @@ type Limits = {
 func short(text string) string => take(toLower(text), 8)
 
 var tags = { project: 'nexomatic', 'hidden-note': note ?? '' }
+#disable-next-line no-hardcoded
 var suffix = uniqueString(resourceGroup().id, tags['hidden-note'])
 var roles = {
   reader: 'x'

@@ -62,6 +62,25 @@ def check(template: Template, types: Mapping[str, str]) -> Iterator[Fault]:
         if node.data == "object":
             yield from _flex(template, node)
     yield from _secrets(template)
+    yield from _same_names(template)
+
+
+def _same_names(template: Template) -> Iterator[Fault]:
+    """Two that would be one in Azure, of which the second to be deployed wins; also two deployments of modules."""
+    first: dict[tuple[str, ...], int] = {}
+    for each in template.of("resource", "module"):
+        kind = each.target.partition("@")[0] if each.kind == "resource" else each.kind
+        where = [_said(template, member(each.body, key)) for key in ("name", "parent", "scope")]
+        if each.existing or not where[0]:
+            continue
+        line = first.setdefault((kind, *where), each.line)
+        if line != each.line:
+            what = f"{each.name} has the same name as another {kind}, in line {line}"
+            yield Fault(template.path, each.line, "duplicate", what)
+
+
+def _said(template: Template, node: Any) -> str:
+    return template.text[node.meta.start_pos : node.meta.end_pos].strip() if isinstance(node, Tree) else ""
 
 
 def _type(template: Template, declared: Declaration, types: Mapping[str, str]) -> Iterator[Fault]:

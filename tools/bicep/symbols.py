@@ -21,6 +21,8 @@ NAMESPACES: Final = frozenset({"az", "sys"})
 _OF_A_RESOURCE: Final = frozenset(
     {"id", "name", "type", "apiVersion", "location", "tags", "sku", "kind", "identity", "properties", "zones", "scope"}
 )
+_TEXTS: Final = re.compile(r"'''.*?'''|'(?:[^'\\\n]|\\.)*'|//[^\n]*|/\*.*?\*/", re.DOTALL)
+_DIRECTIVE: Final = re.compile(r"#(disable-next-line|disable-diagnostics|restore-diagnostics)( [\w-]+)+")
 _LISTS: Final = re.compile(r"list[A-Za-z]*|getSecret")
 
 
@@ -31,6 +33,7 @@ def check(template: Template) -> Iterator[Fault]:
         yield Fault(template.path, 1, "scope", f"targetScope is {', '.join(SCOPES)}")
     yield from _twice(template)
     yield from _separators(template)
+    yield from _hashes(template)
     for each in template.declared:
         yield from _decorators(template, each)
         yield from _types(template, each)
@@ -75,6 +78,14 @@ def _separators(template: Template) -> Iterator[Fault]:
             between = template.text[one.meta.end_pos : other.meta.start_pos]
             if "," not in between and "\n" not in between:
                 yield Fault(template.path, line_of(other), "syntax", "a comma or the end of the line is missing before")
+
+
+def _hashes(template: Template) -> Iterator[Fault]:
+    """The grammar takes whatever stands after a # for a comment; Bicep knows some directives, on lines of their own."""
+    bare = _TEXTS.sub(lambda found: "\n" * found[0].count("\n"), template.text)
+    for number, line in enumerate(bare.splitlines(), start=1):
+        if "#" in line and not _DIRECTIVE.fullmatch(line.strip()):
+            yield Fault(template.path, number, "syntax", "# begins no comment; there is // and #disable-next-line CODE")
 
 
 def _decorators(template: Template, declared: Declaration) -> Iterator[Fault]:
@@ -175,9 +186,7 @@ def _unused(template: Template) -> Iterator[Fault]:
 
 
 def _tokens(node: Any) -> Iterator[Token]:
-    if isinstance(node, Token):
-        yield node
-    elif isinstance(node, Tree):
+    if isinstance(node, Tree):
         yield from node.scan_values(lambda each: isinstance(each, Token))
 
 
