@@ -55,6 +55,7 @@ NO_SECRET: Final = {"NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": "the hash of a long ra
 ROLE_IDS: Final = {
     "storageBlobDataOwner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
     "storageBlobDataContributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "storageBlobDataReader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
     "storageQueueDataContributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
     "storageTableDataContributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
     "keyVaultSecretsUser": "4633458b-17de-408a-b874-0445c86b69e6",
@@ -73,6 +74,7 @@ RIGHTS: Final = {
     ("storageQueueDataContributor", "storage", "hubPrincipalId"): "AzureWebJobsStorage__queueServiceUri",
     ("storageBlobDataContributor", "hubContainers", "hubPrincipalId"): "AzureWebJobsStorage__blobServiceUri",
     ("storageBlobDataOwner", "hostContainers", "hubPrincipalId"): "AzureWebJobsStorage__blobServiceUri",
+    ("storageBlobDataReader", "storage", "hubPrincipalId"): "AzureWebJobsStorage__blobServiceUri",
     ("storageBlobDataContributor", "deploymentContainer", "hubPrincipalId"): None,
     ("keyVaultSecretsUser", "hubVault", "hubPrincipalId"): "NEXOMATIC_ROOT_KEY",
     ("keyVaultSecretsOfficer", "secretsVault", "hubPrincipalId"): "NEXOMATIC_KEY_VAULT",

@@ -52,6 +52,7 @@ param deployerPrincipalType string
 var roles = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+  storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
@@ -105,8 +106,8 @@ resource outgoingTopic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
   name: outgoingTopicName
 }
 
-// Container by container, not the account: the hub has nothing to do with dead letters. The role cannot touch the
-// write-once policy of the audit's container; Storage Blob Data Owner could.
+// Container by container, not the account: the hub changes no dead letters. The role cannot touch the write-once policy of
+// the audit's container; Storage Blob Data Owner could.
 resource hubBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in hubContainerNames: {
   name: guid(storage.id, container, hubPrincipalId, roles.storageBlobDataContributor)
   scope: hubContainers[index]
@@ -128,6 +129,18 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataOwner)
   }
 }]
+
+// On the account, where containers are listed: no role lists them and reads nothing in them.
+resource hostLook 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, hubPrincipalId, roles.storageBlobDataReader)
+  scope: storage
+  properties: {
+    description: 'The Functions host lists the containers each half minute, to see whether its storage answers.'
+    principalId: hubPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
+  }
+}
 
 resource deployedCode 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(storage.id, deploymentContainerName, hubPrincipalId, roles.storageBlobDataContributor)
