@@ -39,6 +39,10 @@ package: .venv/.development ## build/nexomatic-hub.zip: what is deployed, with i
 agent-package: .venv/.local ## build/agent: the agent as a wheel, and a manifest with its SHA-256
 	@$(BIN)/python -m tools.agent_package
 
+.PHONY: hub-package
+hub-package: .venv/.development ## build/nexomatic-hub-….tar.gz: the hub for one Linux machine, with all it needs (asks PyPI; BUILD=2)
+	@$(BIN)/python -m tools.hub_package $(if $(BUILD),--build $(BUILD))
+
 .PHONY: lint
 lint: .venv/.development .venv-checkov/.installed ## ruff, the arrows between layers, a look for secrets and, where they answer, at advisories
 	@$(BIN)/ruff check $(SOURCES)

@@ -26,6 +26,7 @@ from hosting.exposure import Exposure, read_proxies
 from hosting.functions_host import DEFAULT_PORT, GRACE_SECONDS, FunctionsHost, Options, bind
 from hosting.hostjson import category_level, read_host_json
 from hosting.indexing import index, load_app
+from hosting.notify import notify, stay_alive
 from hosting.settings import flag, merge, read_local_settings
 
 _logger = logging.getLogger("Host.Startup")
@@ -118,9 +119,13 @@ async def serve(host: FunctionsHost, sock: socket.socket, grace: float) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, host.certificate.reload)
     await host.start(sock)
     host.report()
+    notify("READY=1")
+    alive = asyncio.create_task(stay_alive())
     ends = [asyncio.create_task(event.wait()) for event in (told, host.failed)]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    notify("STOPPING=1")
     left = await host.stop(grace)
+    alive.cancel()
     if left:
         _logger.warning("%d invocations did not end within %g s and are cut off", left, grace)
     leave(1 if host.failed.is_set() else 0)
