@@ -203,8 +203,10 @@ infrastructure() {
   fi
   if [[ -n $oidc_secret_file ]]; then given+=(oidcClientSecretInVault=true); fi
   given+=("${settings[@]+"${settings[@]}"}")
-  az deployment group create --resource-group "$group" --name nexomatic --parameters "$parameters" \
-    --parameters "${given[@]}" --output none
+  # As JSON, because az has long ignored what is said beside a .bicepparam file.
+  az bicep build-params --file "$parameters" --outfile "$work/parameters.json"
+  az deployment group create --resource-group "$group" --name nexomatic --template-file "$HERE/bicep/main.bicep" \
+    --parameters "@$work/parameters.json" --parameters "${given[@]}" --output none
 }
 
 # There, or recoverable: it stays what it is. A new one in place of an old one would make all secrets unreadable, so one is

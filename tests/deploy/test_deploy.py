@@ -24,6 +24,7 @@ FIRST_DEPLOYMENT = [
     "group create",
     "account show",
     "ad signed-in-user show",
+    "bicep build-params",
     "deployment group create nexomatic",
     "keyvault secret show",
     "keyvault secret show-deleted",
