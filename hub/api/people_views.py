@@ -11,6 +11,7 @@ from hub.api.moments import Moment
 from hub.api.views import Asked, Time, View
 from hub.model.configuration import Name
 from hub.model.people import Origin, Role, Token, User
+from hub.people.enrolment import MOST_USES
 from hub.people.identity import Person, Via
 
 Given = Annotated[str, Field(max_length=4096, repr=False)]
@@ -179,7 +180,7 @@ class CreateEnrolment(Asked):
     """A token with which so many agents may become sinks of this type, for so long or until then."""
 
     sink_type: Name
-    uses: Annotated[int, Field(ge=1, le=10_000)] = 1
+    uses: Annotated[int, Field(ge=1, le=MOST_USES)] = 1
     expires_in: Annotated[int | None, Field(ge=60, le=31_536_000)] = None
     """Seconds; a day if neither is given."""
     expires_at: Annotated[Moment | None, Field(strict=False)] = None

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.functions.shell import POLL, SINK_TYPE, Shell
+from hub.rules.callers import FrontEnd
+from tests.functions.shell import POLL, SINK_TYPE, Shell, opened_shell
 
 
 class TestTokens:
@@ -69,6 +70,7 @@ class TestEnrolments:
             ({"sink_type": "NONE"}, "sink_type", "there is no sink type NONE"),
             ({}, "sink_type", "is required"),
             ({"sink_type": SINK_TYPE, "uses": 0}, "uses", "greater than or equal to 1"),
+            ({"sink_type": SINK_TYPE, "uses": 10_001}, "uses", "less than or equal to 10000"),
             ({"sink_type": SINK_TYPE, "uses": "2"}, "uses", "must be a whole number"),
             ({"sink_type": SINK_TYPE, "uses": True}, "uses", "must be a whole number"),
             ({"sink_type": SINK_TYPE, "expires_in": 1}, "expires_in", "greater than or equal to 60"),
@@ -91,6 +93,16 @@ class TestEnrolments:
         assert reply.status in (200, 201)
         assert set(reply.json) == {"sink", "sink_type", "credential", "rotate_after_seconds"}
         (await shell("POST", "/agent/enroll", body, token=None)).problem(401)  # used up
+
+    async def test_one_for_a_network_asks_who_the_front_end_says_is_calling(self) -> None:
+        async with opened_shell(front_end=FrontEnd("x-forwarded-for")) as shell:
+            await shell.configure()
+            asked = {"sink_type": SINK_TYPE, "networks": ["192.0.2.0/24"]}
+            body = {"token": (await shell.ok("POST", "/api/enrolments", asked))["token"], "name": "box", "version": "1"}
+            for elsewhere in ("192.0.2.7, 198.51.100.7", ""):
+                refused = await shell("POST", "/agent/enroll", body, token=None, x_forwarded_for=elsewhere)
+                assert "other networks" in refused.problem(403)["detail"]
+            await shell.ok("POST", "/agent/enroll", body, token=None, x_forwarded_for="198.51.100.7, 192.0.2.7")
 
     async def test_a_name_that_is_taken_is_409(self, shell: Shell) -> None:
         await shell.configure()

@@ -194,6 +194,17 @@ class TestIdentity:
         with pytest.raises(NotAuthenticated):
             await desk.identity.of(header)
 
+    @pytest.mark.parametrize("header", ["Basic {}", "{}", "Bearer {} {}"])
+    async def test_a_credential_counts_behind_its_scheme_alone(self, desk: Desk, header: str) -> None:
+        given = await enrolled(desk)
+        with pytest.raises(NotAuthenticated):
+            await desk.identity.of(header.format(given.credential, given.credential))
+
+    async def test_what_is_too_long_for_one_asks_nothing_of_storage(self, desk: Desk) -> None:
+        with counting() as operations, pytest.raises(NotAuthenticated):
+            await desk.identity.of("Bearer nxs_" + "y" * 300)
+        assert operations == Counter()
+
     async def test_the_scheme_may_be_in_any_case(self, desk: Desk) -> None:
         made = await desk.tokens.create("ci", Role.ADMIN)
         assert await desk.identity.of(f"bearer  {made.text}") == Person("ci", Role.ADMIN, token="ci")

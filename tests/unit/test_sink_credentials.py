@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.errors import Invalid, NotAllowed, NotAuthenticated, Rejected
+from hub.model.configuration import Kind
 from hub.model.sink import Sink
 from hub.people.enrolment import WantedEnrolment
 from hub.people.rotation import OVERLAP
@@ -17,7 +18,7 @@ from hub.rules.callers import as_address
 from hub.storage.configuration import PARTITION
 from hub.storage.keys import CONFIGURATION
 from hub.wire import Enrol, Enrolled, Rotated
-from tests.unit.configuring import Desk, desk_over, opened_desk
+from tests.unit.configuring import NO_MATCH, Desk, desk_over, opened_desk
 
 TYPE = "PYTHON:BASE"
 NONCE = "n" * 43
@@ -83,6 +84,17 @@ class TestEnrolment:
         with pytest.raises(Rejected, match="is of the sink type PYTHON:BASE"):
             await enrol(desk, sink_type="ANOTHER", replace=True)
         assert await known(desk, first.credential)
+
+    async def test_it_cannot_be_made_expired(self, desk: Desk) -> None:
+        with pytest.raises(Invalid, match="expires_at is over"):
+            await enrol(desk, expires_at=desk.clock.now())
+        assert await desk.enrolments.list() == []
+
+    async def test_its_sink_type_stays_while_it_may_let_somebody_in(self, desk: Desk) -> None:
+        await desk.pool("SHORT:LIVED")
+        made = await desk.enrolments.create(WantedEnrolment("SHORT:LIVED", desk.clock.now() + timedelta(hours=1)))
+        with pytest.raises(Rejected, match=f"is named by enrolments/{made.enrolment.id}"):
+            await desk.resources.delete(Kind.SINK_TYPE, "SHORT:LIVED", NO_MATCH)
 
 
 class TestRotation:
