@@ -13,6 +13,8 @@ pages = func.Blueprint()
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Nexomatic</title>
 <h1>Nexomatic</h1>
 <p>The hub is running. Its API is described at <a href="/api/docs">/api/docs</a>, and for programs at

@@ -226,7 +226,8 @@ def start_sink(supervisor: Supervisor, place: Place, client: HubClient) -> None:
     known = client.get(address("sinks", SINK)) is not None
     # An agent gives its credential to the address it enrolled with and to no other, so a moved port enrols it anew.
     if not (known and enrolled_with.exists() and enrolled_with.read_text() == place.url):
-        client.delete(address("sinks", SINK))
+        if known:
+            client.delete(address("sinks", SINK))
         enrolment = client.post("/api/enrolments", {"sink_type": SINK_TYPE})
         enrol([*agent, "enroll", "--again"], {**environ, "NEXOMATIC_AGENT_TOKEN": enrolment["token"]})
         enrolled_with.write_text(place.url)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
@@ -36,6 +37,10 @@ UNNAMED_HUB = "urn:nexomatic:hub"
 
 log = logging.getLogger(__name__)
 
+SAY_AGAIN_SECONDS = 60.0
+MOST_REASONS = 20
+_said: dict[str, float] = {}
+"""Why the hub could not start, and when that was logged."""
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
 
 
@@ -63,8 +68,18 @@ async def _open() -> Hub:
     try:
         return await open_hub(os.environ)
     except Exception as error:
-        log.error("the hub cannot start: %s", error)
+        _say(str(error))
         raise Unavailable("the hub cannot start; its log says why") from error
+
+
+def _say(why: str) -> None:
+    """Every request tries to open the hub: the same reason is said once in a while, not at each of them."""
+    now = time.monotonic()
+    if now - _said.get(why, -SAY_AGAIN_SECONDS) >= SAY_AGAIN_SECONDS:
+        if len(_said) >= MOST_REASONS:
+            _said.clear()
+        _said[why] = now
+        log.error("the hub cannot start: %s", why)
 
 
 async def open_hub(environ: Mapping[str, str]) -> Hub:

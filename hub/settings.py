@@ -159,8 +159,10 @@ def _provider(read: Mapping[str, Any]) -> Provider | None:
     )
 
 
-def _wrong_provider(read: Mapping[str, Any]) -> list[FieldError]:
+def _wrong_provider(read: Mapping[str, Any], environ: Mapping[str, str]) -> list[FieldError]:
     issuer = "NEXOMATIC_OIDC_ISSUER"
+    if read[issuer] is None and environ.get(issuer, "").strip():
+        return []  # it is given, and wrong: that is said, and the others are not wrong for it
     if read[issuer] is None:
         alone = ("CLIENT_ID", "CLIENT_SECRET", "ADMINS", "VIEWERS")
         given = [f"NEXOMATIC_OIDC_{each}" for each in alone if read[f"NEXOMATIC_OIDC_{each}"]]
@@ -198,7 +200,7 @@ def _together(
 ) -> list[FieldError]:
     """What is wrong with settings taken together."""
     problems = _wrong_storage(read["NEXOMATIC_STORAGE"], address, environ)
-    problems += _wrong_provider(read)
+    problems += _wrong_provider(read, environ)
     key, key_file = read["NEXOMATIC_ROOT_KEY"], read["NEXOMATIC_ROOT_KEY_FILE"]
     if key is not None and key_file is not None:
         problems.append(FieldError("NEXOMATIC_ROOT_KEY_FILE", "is given beside NEXOMATIC_ROOT_KEY: remove one"))

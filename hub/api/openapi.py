@@ -51,6 +51,14 @@ _ERRORS: Final = {
     429: "Too much at once: `Retry-After`",
     503: "Storage, or the key vault, does not answer: `Retry-After`",
 }
+_DONE: Final = {
+    "200": "What was asked for, or what it is now",
+    "201": "It was made",
+    "202": "It was begun",
+    "204": "It was done, and there is nothing to say of it",
+    "302": "The browser goes on from there",
+}
+"""In place of FastAPI's own words, where a route has none."""
 _HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
     401: {"WWW-Authenticate": "How to prove who one is"},
     429: {"Retry-After": "Seconds"},
@@ -101,6 +109,9 @@ def _finish(route: str, operation: Node) -> None:
     method, _, path = route.partition(" ")
     responses: Node = operation["responses"]
     responses.pop("default", None)
+    for code, said in _DONE.items():
+        if responses.get(code, {}).get("description") == "Successful Response":
+            responses[code]["description"] = said
     for status in _errors(route, operation):
         responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     operation["security"] = _security(ROUTES[route], method)

@@ -42,7 +42,11 @@ async def test_it_names_no_other_host_and_holds_no_script_of_its_own(shell: Shel
         assert "innerHTML" not in text
     page = (await shell("GET", "/api/docs", token=None)).body.decode()
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon[a-z]+=", page)
-    assert set(re.findall(r'(?:src|href)="([^"]+)"', page)) <= {*FILES, "/api/openapi.json"}
+    assert set(re.findall(r'(?:src|href)="([^"]+)"', page)) <= {
+        *FILES,
+        "/api/openapi.json",
+        "/api/session/oidc?return_to=/api/docs",
+    }
 
 
 async def shown(shell: Shell, folder: Path, status: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -66,20 +70,44 @@ async def test_it_shows_every_route_with_its_fields_and_answers(shell: Shell, tm
     assert found["asked"] == [["/api/openapi.json", None]]
     for route, operation in operations(document).items():
         assert route.partition(" ")[2] in found["text"]
-        assert operation["description"].split("\n")[0] in found["text"], route
-    for said in ("backoff_seconds", "at most 100", "urn:nexomatic:problem:invalid", "disk_cleanup:run", "ETag", "csrf"):
+        assert squeezed(operation["description"].split("\n")[0]) in squeezed(found["text"]), route
+    assert "`" not in found["text"].replace("_`|~", "")  # but for a pattern
+    for said in (
+        "backoff_seconds",
+        "at most 100",
+        "urn:nexomatic:problem:invalid",
+        "disk_cleanup:run",
+        "ETag",
+        "a session and its X-CSRF-Token",
+    ):
         assert said in found["text"], said
     assert found["opened"] > 500
     assert found["tags"] == len({each["tags"][0] for each in operations(document).values()})
     assert found["found"] == ["post /api/events/bulk", "post /api/operations/{id}/cancel"]
+    assert found["links"] == ["operations"]
     assert found["says"] == "2 routes. Version 1."
 
 
-async def test_who_is_not_signed_in_is_asked_for_a_token(shell: Shell, tmp_path: Path) -> None:
-    found, _ = await shown(shell, tmp_path, 401)
-    assert found["first"] == {
-        "says": "A valid credential is needed. Sign in, or give a token that may read.",
-        "form": True,
-    }
-    assert found["asked"] == [["/api/openapi.json", None], ["/api/openapi.json", "Bearer nxt_of-the-reader"]]
+@pytest.mark.parametrize(
+    ("status", "says", "provider"),
+    [
+        (401, "This is shown to those who may read the hub. Give an access token.", False),
+        (403, "No: you have no role here: ask ops@example.com for one.", True),
+    ],
+)
+async def test_who_may_not_read_is_told_why_and_asked_for_a_token(
+    shell: Shell, tmp_path: Path, status: int, says: str, provider: bool
+) -> None:
+    found, _ = await shown(shell, tmp_path, status)
+    assert found["first"] == {"says": says, "form": True, "provider": provider}
+    assert found["asked"] == [
+        ["/api/openapi.json", None],
+        ["/api/session/methods", None],
+        ["/api/openapi.json", "Bearer nxt_of-the-reader"],
+    ]
     assert "/api/events" in found["text"]
+
+
+def squeezed(text: str) -> str:
+    """Without what the page puts between words and around names."""
+    return "".join(text.replace("`", "").split())

@@ -35,6 +35,7 @@ async def test_every_answer_is_described(document: dict[str, Any]) -> None:
     for route, operation in operations(document).items():
         responses = operation["responses"]
         assert "default" not in responses, route
+        assert all(each.get("description") != "Successful Response" for each in responses.values()), route
         assert {"400", "401", "503"} <= set(responses), route
         assert ("404" in responses) >= ("{" in route), route
         assert ("413" in responses) == ("requestBody" in operation), route

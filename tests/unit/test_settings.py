@@ -259,7 +259,9 @@ class TestOpenIdConnect:
         ],
     )
     def test_what_cannot_be(self, name: str, value: str, said: str) -> None:
-        assert said in problems(**{**OIDC, name: value})[name]
+        found = problems(**{**OIDC, name: value})
+        assert set(found) == {name}
+        assert said in found[name]
 
     def test_the_secret_is_not_shown(self) -> None:
         settings = Settings.from_env({**OIDC, "NEXOMATIC_OIDC_CLIENT_SECRET": "hush hush"})

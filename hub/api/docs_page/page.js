@@ -1,6 +1,7 @@
 // Shows /api/openapi.json. Everything is put in as text; nothing is asked of any other host.
 "use strict";
 
+const WAYS = { token: "a token", session: "a session", csrf: "its X-CSRF-Token" };
 const METHODS = ["get", "post", "put", "patch", "delete"];
 let api = null;
 
@@ -11,6 +12,11 @@ function make(tag, { text, kind, ...rest } = {}, ...children) {
   for (const [name, value] of Object.entries(rest)) made.setAttribute(name, value);
   made.append(...children.filter((each) => each !== null));
   return made;
+}
+
+// Words in which `names` stand in backticks.
+function worded(text) {
+  return text.split("`").map((part, index) => make(index % 2 ? "code" : "span", { text: part }));
 }
 
 function follow(node) {
@@ -69,14 +75,14 @@ function schemaBox(schema) {
 function fields(part) {
   const schema = follow(part);
   const list = make("dl");
-  if (schema.description) list.append(make("p", { text: schema.description }));
+  if (schema.description) list.append(make("p", {}, ...worded(schema.description)));
   if (schema.enum) list.append(make("p", {}, make("code", { text: schema.enum.join(", ") })));
   if (!schema.properties) list.append(...(schema.enum ? [] : [schemaBox({ ...schema, title: undefined })]));
   for (const [name, field] of Object.entries(schema.properties || {})) {
     const must = (schema.required || []).includes(name);
     list.append(
       make("dt", {}, make("code", { text: name }), make("small", { text: must ? " required" : "" })),
-      make("dd", {}, schemaBox(field), make("div", { kind: "quiet", text: limitsOf(field) }), make("div", { text: field.description || "" })),
+      make("dd", {}, schemaBox(field), make("div", { kind: "quiet", text: limitsOf(field) }), make("div", {}, ...worded(field.description || ""))),
     );
   }
   for (const example of schema.examples || []) list.append(make("pre", { text: JSON.stringify(example, null, 2) }));
@@ -96,7 +102,7 @@ function parameters(operation) {
     const where = `${each.in}${each.required ? ", required" : ""}`;
     list.append(
       make("dt", {}, make("code", { text: each.name }), make("small", { text: ` ${where}` })),
-      make("dd", {}, schemaBox(each.schema), make("div", { kind: "quiet", text: limitsOf(each.schema) }), make("div", { text: each.description || "" })),
+      make("dd", {}, schemaBox(each.schema), make("div", { kind: "quiet", text: limitsOf(each.schema) }), make("div", {}, ...worded(each.description || ""))),
     );
   }
   return [make("h3", { text: "Parameters" }), list];
@@ -109,7 +115,7 @@ function responses(operation) {
     const headers = Object.keys(each.headers || {});
     list.append(
       make("dt", { text: status }),
-      make("dd", {}, make("div", { text: each.description }),
+      make("dd", {}, make("div", {}, ...worded(each.description)),
         headers.length ? make("div", { kind: "quiet", text: `headers: ${headers.join(", ")}` }) : null, ...contents(each.content)),
     );
   }
@@ -118,19 +124,19 @@ function responses(operation) {
 
 function whoOf(operation) {
   if (!(operation.security || []).length) return "Anybody may ask.";
-  return `With ${operation.security.map((each) => Object.keys(each).join(" and ")).join(", or with ")}.`;
+  return `With ${operation.security.map((each) => Object.keys(each).map((way) => WAYS[way] || way).join(" and ")).join(", or with ")}.`;
 }
 
 function route(method, path, operation) {
   const [first, ...rest] = (operation.description || operation.summary || "").split("\n");
-  const line = make("summary", {}, make("b", { kind: "method", text: method.toUpperCase() }), make("code", { text: path }), make("br"), make("small", { text: first }));
+  const line = make("summary", {}, make("b", { kind: "method", text: method.toUpperCase() }), make("code", { text: path }), make("br"), make("small", {}, ...worded(first)));
   const box = make("details", { kind: "route", id: operation.operationId }, line);
   box.said = `${method} ${path} ${operation.description || ""}`.toLowerCase();
   box.addEventListener("toggle", () => {
     if (!box.open || box.children.length > 1) return;
     const body = operation.requestBody;
     box.append(
-      make("p", { text: rest.join("\n").trim() }), make("p", { kind: "quiet", text: whoOf(operation) }), ...parameters(operation),
+      make("p", {}, ...worded(rest.join("\n").trim())), make("p", { kind: "quiet", text: whoOf(operation) }), ...parameters(operation),
       ...(body ? [make("h3", { text: body.required ? "Body" : "Body, which may be left out" }), ...contents(body.content)] : []),
       ...responses(operation),
     );
@@ -154,16 +160,23 @@ function show() {
 function find() {
   const words = document.getElementById("find").value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
-  for (const section of document.getElementById("routes").children) {
+  const links = document.getElementById("tags").children;
+  for (const [index, section] of [...document.getElementById("routes").children].entries()) {
     let some = 0;
     for (const box of [...section.children].slice(1)) {
       box.hidden = !words.every((word) => box.said.includes(word));
       some += box.hidden ? 0 : 1;
     }
     section.hidden = some === 0;
+    links[index].hidden = section.hidden;
     shown += some;
   }
-  document.getElementById("says").textContent = `${shown} routes. Version ${api.info.version}.`;
+  document.getElementById("says").textContent = `${shown} ${shown === 1 ? "route" : "routes"}. Version ${api.info.version}.`;
+}
+
+async function offerProvider() {
+  const answer = await fetch("/api/session/methods", { headers: {} }).catch(() => null);
+  if (answer && answer.ok) document.getElementById("provider").hidden = !(await answer.json()).oidc;
 }
 
 async function read(token) {
@@ -178,8 +191,10 @@ async function read(token) {
   }
   form.hidden = answer.ok;
   if (!answer.ok) {
-    const problem = await answer.json().catch(() => ({ title: `The hub answered ${answer.status}` }));
-    says.textContent = `${problem.title}. Sign in, or give a token that may read.`;
+    const problem = await answer.json().catch(() => ({ detail: `the hub answered ${answer.status}` }));
+    const nobody = answer.status === 401 && !token;
+    says.textContent = nobody ? "This is shown to those who may read the hub. Give an access token." : `No: ${problem.detail.replace(/\.$/, "")}.`;
+    offerProvider();
     return;
   }
   api = await answer.json();
