@@ -125,6 +125,7 @@ def services_of(here: Hub) -> Services:
         bundles=here.bundles,
         secrets=here.secret_book,
         sinks=here.sinks,
+        orders=here.orders,
         presence=here.presence,
         people=here.people,
         stats=here.stats,

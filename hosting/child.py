@@ -41,6 +41,8 @@ class ChildSpec:
     ready_url: str | None = None
     stands_on: str | None = None
     """The child whose crash ends this one too: what this one remembers of it may not be true any more."""
+    final_status: int | None = None
+    """An exit status by which it says that it is not to be started again."""
 
 
 def backoff(quick_deaths: int) -> float:
@@ -104,6 +106,9 @@ class Child:
             status = self._run_once()
             if self._stopping.is_set():
                 return
+            if self.spec.final_status is not None and status == _ended(self.spec.final_status):
+                self._say(f"{status}, and is not started again: it was told to stop", loud=True)
+                return
             self.deaths += 1
             quick_deaths = quick_deaths + 1 if time.monotonic() - began < HEALTHY_SECONDS else 0
             wait = backoff(quick_deaths)
@@ -132,7 +137,7 @@ class Child:
         self._changed()
         if status and not self._stopping.is_set():
             self._crashed(self.spec.name)
-        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"was killed by {signal.Signals(-status).name}" if status < 0 else _ended(status)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - what to run is the caller's choice
@@ -155,6 +160,10 @@ class Child:
 
     def _say(self, text: str, loud: bool) -> None:
         self._log.write(self.spec.name, f"{'WARNING' if loud else 'INFO'} {self.spec.name} {text}", loud)
+
+
+def _ended(status: int) -> str:
+    return f"ended with status {status}"
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -35,6 +35,8 @@ READY_SECONDS = 60.0
 ADMIN = "admin"
 """The user whom a new platform has."""
 SINK = "local"
+TOLD_TO_STOP = 7
+"""What an agent answers that the hub has told to stop."""
 SINK_TYPE = "PYTHON:BASE"
 PORT_SECONDS = 5.0
 """How long the hub of a platform that was killed may still hold its port: the kernel ends it, a moment later."""
@@ -231,7 +233,7 @@ def start_sink(supervisor: Supervisor, place: Place, client: HubClient) -> None:
         enrolment = client.post("/api/enrolments", {"sink_type": SINK_TYPE})
         enrol([*agent, "enroll", "--again"], {**environ, "NEXOMATIC_AGENT_TOKEN": enrolment["token"]})
         enrolled_with.write_text(place.url)
-    supervisor.start(ChildSpec("sink", [*agent, "run"], environ, ROOT, None))
+    supervisor.start(ChildSpec("sink", [*agent, "run"], environ, ROOT, None, final_status=TOLD_TO_STOP))
     client.wait(address("sinks", SINK), lambda sink: sink["state"] == "ONLINE", READY_SECONDS)
 
 

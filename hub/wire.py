@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.model.configuration import Runtime
+from hub.model.sink import Command, CommandState
 
 PROTOCOL = 1
 """Grows when an old agent could not follow."""
@@ -96,6 +97,16 @@ class Capabilities(_Said):
     modules: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=500)] = ()
     bundles: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=500)] = ()
     """`fetch`: it fetches bundles. `signed-by:KEY`, once for each key that it trusts: it runs nothing else."""
+    commands: Annotated[tuple[Annotated[str, Field(max_length=20)], ...], Field(max_length=20)] = ()
+    """Those of drain, resume, restart and stop that it can carry out: it is given no others."""
+
+
+class Heard(_Said):
+    """The last command it was given, repeated in every poll: so the hub knows, whichever of its processes is asked."""
+
+    id: Annotated[str, Field(max_length=64)]
+    command: Annotated[str, Field(max_length=20)]
+    state: Literal[CommandState.TAKEN, CommandState.DONE, CommandState.FAILED]
 
 
 class Poll(_Said):
@@ -111,6 +122,9 @@ class Poll(_Said):
     replaces: Annotated[str, Field(max_length=64)] | None = None
     """The instance that ran here before, as kept on disk."""
     draining: bool = False
+    leaving: bool | None = None
+    """Its process is about to end, and nobody is to start it again. null: as `draining` says."""
+    command: Heard | None = None
     capabilities: Capabilities | None = None
 
 
@@ -164,6 +178,13 @@ class Cancel(_Told):
     event_id: str
 
 
+class Do(_Told):
+    """Something this sink is to do, once. Given again until a poll says that it was heard."""
+
+    command: Command
+    id: str
+
+
 class Steering(_Told):
     """How often to come."""
 
@@ -177,7 +198,7 @@ class Polled(_Told):
     """The answer with something in it; nothing to do is 204, with the steering in two headers."""
 
     tasks: tuple[Task, ...]
-    commands: tuple[Cancel, ...]
+    commands: tuple[Cancel | Do, ...]
     settings: Steering
 
 

@@ -21,6 +21,7 @@ from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
 from hub.configure.writing import ConfigurationWriter
 from hub.dispatch.dispatcher import Dispatcher
+from hub.dispatch.orders import Orders
 from hub.dispatch.poll import Hold, Polls
 from hub.dispatch.presence import PresenceBook
 from hub.dispatch.receive_loop import Patience
@@ -131,6 +132,7 @@ class Hub:
     resources: Resources
     bundles: Bundles
     sinks: Sinks
+    orders: Orders
     people: People
     secrets: CachedSecrets
     """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
@@ -260,6 +262,7 @@ def build(
         resources=administration.resources,
         bundles=Bundles(configuration.newest, write, storage.blobs, clock, randomness, options.max_bundle),
         sinks=administration.sinks,
+        orders=Orders(configuration.newest, write, presence, wires.dispatcher, clock, randomness),
         people=administration.people,
         secrets=keeping.kept,
         secret_book=SecretBook(keeping.engine, keeping.kept),

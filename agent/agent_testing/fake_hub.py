@@ -78,6 +78,8 @@ class FakeHub:
         self.problems: list[str] = []
         self.tasks: deque[dict[str, Any]] = deque()
         self.cancels: deque[str] = deque()
+        self.orders: deque[tuple[str, str]] = deque()
+        """Commands with their ids, each given once, unless a test puts it there again."""
         self.secrets: dict[str, str] = {}
         """What there is, by name: a task is given what its parameters name."""
         self._given: dict[str, Mapping[str, Any]] = {}
@@ -164,6 +166,11 @@ class FakeHub:
     def cancel(self, event_id: str) -> None:
         with self.changed:
             self.cancels.append(event_id)
+            self.changed.notify_all()
+
+    def order(self, command: str, command_id: str) -> None:
+        with self.changed:
+            self.orders.append((command, command_id))
             self.changed.notify_all()
 
     def wait_for(self, found: Callable[[], Any], what: str) -> Any:
@@ -268,10 +275,12 @@ class FakeHub:
                 return Answer(204, headers={"nexomatic-hold": str(self.hold), "nexomatic-pause": str(self.pause)})
             tasks = [self.tasks.popleft() for _ in range(min(call.said["slots"], len(self.tasks)))]
             commands = [{"command": "cancel", "event_id": self.cancels.popleft()} for _ in range(len(self.cancels))]
+            orders = [self.orders.popleft() for _ in range(len(self.orders))]
+            commands += [{"command": command, "id": command_id} for command, command_id in orders]
         return Answer(body={"tasks": tasks, "commands": commands, "settings": steering, "news": "ignored"})
 
     def _news_for(self, call: Call) -> bool:
-        return bool(self.cancels or (self.tasks and call.said["slots"]))
+        return bool(self.cancels or self.orders or (self.tasks and call.said["slots"]))
 
     def _secrets(self, call: Call) -> Answer:
         task = self._given[call.path.split("/")[3]]

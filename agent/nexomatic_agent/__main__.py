@@ -33,6 +33,8 @@ OK, FAILED, USAGE, NOT_ENROLLED, IN_USE = 0, 1, 2, 4, 5
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command. Its exit code: 0; 1 it failed; 2 bad settings; 4 not enrolled; 5 state folder in use.
 
+    `run` answers 6 when the hub has said to restart, 7 when it has said to stop.
+
     `exec` answers 1 for ERROR and 3 for WARNING.
     """
     options = _parser().parse_args(arguments)
@@ -69,8 +71,7 @@ def _refuse(error: BadSettings) -> int:
 
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
-    run(settings)
-    return OK
+    return run(settings)
 
 
 def _enroll(settings: Settings, options: argparse.Namespace) -> int:

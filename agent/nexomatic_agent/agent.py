@@ -8,7 +8,7 @@ import random
 import secrets
 import threading
 import time
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from nexomatic_agent.answers import HubError
 from nexomatic_agent.attempt import BadAttempt, read_attempt
@@ -17,6 +17,7 @@ from nexomatic_agent.bundle_cache import BundleCache
 from nexomatic_agent.bundles import Bundles
 from nexomatic_agent.capabilities import Capabilities
 from nexomatic_agent.client import Client
+from nexomatic_agent.commands import DRAIN, RESUME, STOP, Commands, is_started_again, known
 from nexomatic_agent.config import Settings
 from nexomatic_agent.crew import Crew
 from nexomatic_agent.holding import Holding
@@ -58,9 +59,18 @@ class Agent:
     """One sink at work. `start` it once; then `drain` it, or `give_up`."""
 
     def __init__(
-        self, settings: Settings, identity: Identity, interpreter: Interpreter, trusted: Optional[TrustedKeys] = None
+        self,
+        settings: Settings,
+        identity: Identity,
+        interpreter: Interpreter,
+        end: Callable[[str], None],
+        trusted: Optional[TrustedKeys] = None,
     ) -> None:
-        """Raises BadBundle; OSError if the state folder cannot be written."""
+        """`end` is told the command by which this process is to end.
+
+        Raises BadBundle; UnreadableDocument, OSError if the state folder cannot be read or written.
+        """
+        self._end = end
         self._settings = settings
         state = settings.state
         launcher = Launcher(Modules(settings.modules, interpreter.sites), interpreter)
@@ -79,16 +89,22 @@ class Agent:
         self._rotation = Rotation(state, identity, self._client, time.time)
         runner = Runner(launcher, _runner_settings(settings))
         self._tools = self._make_tools(runner, Unsealer(state, identity.sink))
+        names = known(is_started_again())
+        self.commands = Commands(state, self._begun, names)
         self._polling = Polling(
             self._client,
             self._holdings,
-            Capabilities(launcher, settings.modules, self._bundles.capabilities()),
-            Receiver(self._take, self._cancelled, self._answered),
+            Capabilities(launcher, settings.modules, self._bundles.capabilities(), names),
+            Receiver(self._take, self._cancelled, self.commands.take, self._answered),
+            self.commands,
             self._instance,
             HubWatch("poll", time.monotonic),
             self._random.random,
             time.monotonic,
         )
+
+        if self.commands.drained:
+            self._polling.drain()
 
     def _make_tools(self, runner: Runner, unsealer: Unsealer) -> Tools:
         return Tools(
@@ -123,10 +139,10 @@ class Agent:
             log.warning("results of an earlier life are still not delivered; polling meanwhile")
         self._polling.run()
 
-    def drain(self) -> None:
-        """Take no new work. Returns at once."""
+    def drain(self, leaving: bool = True) -> None:
+        """Take no new work, before the end. Returns at once. `leaving`: nobody is to start this agent again."""
         self._draining = True
-        self._polling.drain()
+        self._polling.drain(leaving)
         self._crew.submit(self._say_draining)
 
     @property
@@ -147,6 +163,8 @@ class Agent:
     def stop(self) -> None:
         """Stop polling, once the hub has had a moment to answer the poll that still offers slots."""
         self._polling.stop()
+        if self.commands.ending == STOP:
+            self._say_stopped()
         self._polling.wait_quiet(FAREWELL_SECONDS)
 
     # --- what happens to it
@@ -216,10 +234,31 @@ class Agent:
         self._holdings.remove(holding)
         self._polling.task_ended()
 
-    def _say_draining(self) -> None:
+    def _begun(self, command: str) -> None:
+        if command == DRAIN:
+            self._polling.drain()
+        elif command == RESUME:
+            if not self._draining:  # else this process ends, and the next one offers slots
+                self._polling.resume()
+        else:
+            self._end(command)
+
+    def _say_stopped(self) -> None:
+        """Its last words; if they are lost, the hub sees in a minute or two that it has gone as it was told to."""
+        self.commands.stopped()
+        heard = threading.Event()
+
+        def say() -> None:
+            self._say_draining(everything=True)  # such a poll is not held
+            heard.set()
+
+        self._crew.submit(say)
+        heard.wait(FAREWELL_SECONDS)
+
+    def _say_draining(self, everything: bool = False) -> None:
         """Beside the poll that is held, which still offers slots."""
         try:
-            self._client.poll_beside(self._polling.said(), FIRST_STEERING)
+            self._client.poll_beside(self._polling.said(everything), FIRST_STEERING)
         except HubError as error:
             log.debug("the hub was not told that this agent drains: %s", error)
 

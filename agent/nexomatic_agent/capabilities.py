@@ -14,10 +14,13 @@ from nexomatic_agent.launch import Launcher
 class Capabilities:
     """Looks at the module folders again only when one of them has changed."""
 
-    def __init__(self, launcher: Launcher, folders: Sequence[Path], bundles: Sequence[str] = ()) -> None:
+    def __init__(
+        self, launcher: Launcher, folders: Sequence[Path], bundles: Sequence[str] = (), commands: Sequence[str] = ()
+    ) -> None:
         self._launcher = launcher
         self._bundles = list(bundles)
         self._folders = folders
+        self._commands = commands
         self._seen: Optional[list[int]] = None
         self._current: dict[str, Any] = {}
         self._told: Optional[dict[str, Any]] = None
@@ -31,6 +34,7 @@ class Capabilities:
                 "runtimes": self._launcher.runtimes(),
                 "modules": list(self._launcher.modules.names()),
                 "bundles": self._bundles,
+                "commands": list(self._commands),
             }
             self._seen = stamps  # last: the poll of a draining agent asks too, on another thread
         return self._current if everything or self._current != self._told else None

@@ -40,11 +40,12 @@ def patience(lease_seconds: float) -> float:
 
 @dataclass(frozen=True)
 class PollAnswer:
-    """Tasks as the hub wrote them, ids of cancelled events, and how often to come."""
+    """Tasks as the hub wrote them, ids of cancelled events, how often to come, and commands with their ids."""
 
     tasks: Sequence[Any]
     cancelled: Sequence[str]
     steering: Steering
+    commands: Sequence[tuple[str, str]] = ()
 
 
 class Client:
@@ -177,11 +178,12 @@ def _poll_answer(document: Mapping[str, Any], headers: Mapping[str, str], before
         if document or HOLD_HEADER not in headers:
             raise _not_the_hubs("the answer to the poll is not the hub's")
         tasks, commands = [], []  # 204
-    cancels = [one for one in commands if isinstance(one, dict)]
+    said = [one for one in commands if isinstance(one, dict)]
     return PollAnswer(
         tasks,
-        [str(one.get("event_id")) for one in cancels if one.get("command") == "cancel"],
+        [str(one.get("event_id")) for one in said if one.get("command") == "cancel"],
         read_steering(document, headers, before),
+        [(str(one.get("command")), str(one["id"])) for one in said if isinstance(one.get("id"), str)],
     )
 
 

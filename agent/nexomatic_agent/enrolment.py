@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Callable, Optional
 
+from nexomatic_agent import commands
 from nexomatic_agent.answers import Transient
 from nexomatic_agent.client import Client
 from nexomatic_agent.config import Settings
@@ -47,6 +48,7 @@ def enrol(settings: Settings, draw: Callable[[], float], stop: Optional[threadin
     rotate_after = given.get("rotate_after_seconds", ROTATE_AFTER_SECONDS)
     identity = Identity(settings.hub, given["sink"], given["sink_type"], given["credential"], time.time(), rotate_after)
     Instances(settings.state).forget()
+    commands.forget(settings.state)
     identity.save(settings.state)
     started.over()
     return identity

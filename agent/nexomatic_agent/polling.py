@@ -60,6 +60,12 @@ class News(Protocol):
     def heard(self, news: Optional[dict[str, Any]]) -> None: ...
 
 
+class Told(Protocol):
+    """The last command that the hub gave."""
+
+    def status(self, empty: bool) -> Optional[dict[str, str]]: ...
+
+
 @dataclass(frozen=True)
 class Receiver:
     """Where a poll's answer goes."""
@@ -68,6 +74,8 @@ class Receiver:
     """One task, as the hub wrote it. Whether it is a new one."""
     cancelled: Callable[[str], None]
     """The id of a cancelled event."""
+    commanded: Callable[[str, str], bool]
+    """A command and its id. Whether it is a new one."""
     answered: Callable[[], None]
     """The hub has answered this instance for the first time."""
 
@@ -80,13 +88,14 @@ class Polling:
     """
 
     def __init__(
-        self, hub: Hub, slots: Slots, capabilities: News, receiver: Receiver, instance: Instance,
+        self, hub: Hub, slots: Slots, capabilities: News, receiver: Receiver, told: Told, instance: Instance,
         watch: HubWatch, draw: Callable[[], float], clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self._hub = hub
         self._slots = slots
         self._capabilities = capabilities
         self._receiver = receiver
+        self._told = told
         self._instance = instance
         self._watch = watch
         self._draw = draw
@@ -99,6 +108,7 @@ class Polling:
         self._failing = False
         self._answered = False
         self._draining = False
+        self._leaving = False
         self._stopped = False
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -119,12 +129,20 @@ class Polling:
         if let_go:
             self._hub.abandon_poll()
 
-    def drain(self) -> None:
-        """Offer no slot from now on."""
+    def drain(self, leaving: bool = False) -> None:
+        """Offer no slot from now on. `leaving`: because this process ends, and nobody is to start it again."""
         with self._lock:
             self._draining = True
+            self._leaving = self._leaving or leaving
             if not self._held_with:
                 self._quiet.set()
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Offer slots again."""
+        with self._lock:
+            self._draining = False
+            self._quiet.clear()
         self._wake.set()
 
     def wait_quiet(self, seconds: float) -> bool:
@@ -175,18 +193,24 @@ class Polling:
         self._capabilities.heard(said.get("capabilities"))
         return self._succeeded(answer, early)
 
-    def said(self) -> dict[str, Any]:
-        """What a poll says now."""
+    def said(self, everything: bool = False) -> dict[str, Any]:
+        """What a poll says now; `everything`: it introduces this sink, and is not held."""
+        running, draining = list(self._slots.event_ids()), self._draining
         said: dict[str, Any] = {
-            "slots": 0 if self._draining else self._slots.free,
-            "running": list(self._slots.event_ids()),
+            "slots": 0 if draining else self._slots.free,
+            "running": running,
             "version": VERSION,
             "instance": self._instance.id,
-            "draining": self._draining,
+            "draining": draining,
         }
+        if draining:
+            said["leaving"] = self._leaving
+        command = self._told.status(empty=not running)
+        if command is not None:
+            said["command"] = command
         if self._instance.replaces is not None:
             said["replaces"] = self._instance.replaces
-        news = self._capabilities.news(everything=self._introduce)
+        news = self._capabilities.news(everything=everything or self._introduce)
         return said if news is None else {**said, "capabilities": news}
 
     def _may_poll(self, slots: int) -> bool:
@@ -217,6 +241,10 @@ class Polling:
         for event_id in answer.cancelled:
             self._receiver.cancelled(event_id)
         taken = [self._receiver.take(task) for task in answer.tasks]
+        # After the tasks: what was handed out before a command is run before it, too.
+        begun = [self._receiver.commanded(*each) for each in answer.commands]
+        if any(begun):
+            return 0.0  # the hub is told at once that it was heard
         return self._pause(worth_it=any(taken) or bool(answer.cancelled), early=early)
 
     def _pause(self, worth_it: bool, early: bool) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import random
 import time
+from typing import Optional
 
 from nexomatic_agent import process_trees
 from nexomatic_agent.agent import Agent
+from nexomatic_agent.commands import RESTART, STOP
 from nexomatic_agent.config import BadSettings, Settings, address_problems
 from nexomatic_agent.enrolment import enrol
 from nexomatic_agent.files import make_private_folder, remove_half_written
@@ -28,8 +30,12 @@ LOOK_SECONDS = 0.1
 """How often a stopping agent looks whether its tasks have ended, while it listens for a second signal."""
 
 
-def run(settings: Settings) -> None:
-    """Work until a signal says to stop.
+TOLD_TO_RESTART, TOLD_TO_STOP = 6, 7
+"""Exit codes after a command of the hub: a service manager starts it again after the one, and not after the other."""
+
+
+def run(settings: Settings) -> int:
+    """Work until a signal or the hub says to stop. The exit code: 0 after a signal.
 
     Raises BadSettings, BadInterpreter, BadBundle, NotEnrolled, CannotEnrol, StateInUse, UnreadableDocument, HubError,
     OSError.
@@ -42,12 +48,16 @@ def run(settings: Settings) -> None:
     trusted = trusted_keys(settings.trusted_keys)
     identity = _identity(settings)
     process_trees.adopt_orphans()
-    agent = Agent(settings, identity, interpreter, trusted)
+    agent = Agent(settings, identity, interpreter, signals.tell, trusted)
     agent.start()
     log.info("sink %s of %s, hub %s, %d slots", identity.sink, identity.sink_type, identity.hub, settings.slots)
-    log.info("%s: stopping after the tasks at hand; a second signal stops them", signals.wait())
-    _stop(agent, signals, settings)
+    said = signals.wait()
+    log.info("%s: stopping after the tasks at hand; a second signal stops them", said)
+    # A signal after a command changes nothing: whoever sent it does not start it again unless they want to.
+    ending = said if said in (RESTART, STOP) else None
+    _stop(agent, signals, settings, ending)
     lock.release()
+    return {RESTART: TOLD_TO_RESTART, STOP: TOLD_TO_STOP}.get(ending or "", 0)
 
 
 def _identity(settings: Settings) -> Identity:
@@ -67,9 +77,9 @@ def _identity(settings: Settings) -> Identity:
     return identity
 
 
-def _stop(agent: Agent, signals: Signals, settings: Settings) -> None:
+def _stop(agent: Agent, signals: Signals, settings: Settings, ending: Optional[str]) -> None:
     """Drain; at the second signal, or when patience ends, hand back."""
-    agent.drain()
+    agent.drain(leaving=ending != RESTART)
     if not _wait_while_running(agent, settings.drain_seconds, signals, heed=True):
         log.info("stopping the tasks at hand")
         agent.give_up()
@@ -84,6 +94,6 @@ def _wait_while_running(agent: Agent, seconds: float, signals: Signals, heed: bo
     """Wait until no task runs, at most so long; a signal ends the wait if it is to be heeded. Whether none runs."""
     deadline = time.monotonic() + seconds
     while agent.running and time.monotonic() < deadline:
-        if signals.wait(LOOK_SECONDS) is not None and heed:
+        if signals.wait(LOOK_SECONDS) not in (None, RESTART, STOP) and heed:
             break
     return not agent.running

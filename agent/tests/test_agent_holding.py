@@ -30,7 +30,7 @@ def agent(hub: FakeHub, tmp_path: Path, modules: Path) -> Iterator[Agent]:
     """An agent with one slot, not started yet."""
     settings = read_settings({"state": str(tmp_path / "state"), "modules": str(modules), "slots": "1"}, {})
     identity = Identity(hub.address, "alpha", "PYTHON:BASE", "credential")
-    made = Agent(settings, identity, find_interpreter(None))
+    made = Agent(settings, identity, find_interpreter(None), lambda _: None)
     yield made
     made.drain()
     made.stop()

@@ -27,15 +27,27 @@ class Desk:
         self.said: list[dict[str, Any]] = []
         self.steering: list[Steering] = []
         self.heard: list[object] = []
+        self.commands: dict[str, str] = {}
+        self.empty: list[bool] = []
         self.during: Callable[[], None] = lambda: None
         self.let_go = threading.Event()
         receiver = Receiver(
             self.take,
             lambda event_id: self.heard.append(f"cancel {event_id}"),
+            self.commanded,
             lambda: self.heard.append("answered"),
         )
         instance, watch = Instance("this-instance", "the-one-before"), HubWatch("poll", lambda: 0.0)
-        self.polling = Polling(self, self, Abilities(), receiver, instance, watch, lambda: 0.5, lambda: self.now)
+        self.polling = Polling(self, self, Abilities(), receiver, self, instance, watch, lambda: 0.5, lambda: self.now)
+
+    def commanded(self, command: str, command_id: str) -> bool:
+        new = command_id not in self.commands
+        self.commands[command_id] = command
+        return new
+
+    def status(self, empty: bool) -> Optional[dict[str, str]]:
+        self.empty.append(empty)
+        return None
 
     def event_ids(self) -> Sequence[str]:
         return ["E1"]
@@ -242,3 +254,20 @@ def test_the_loop_goes_on_after_a_mistake_and_ends_when_told(monkeypatch: pytest
     desk.during = fail_then_stop
     desk.polling.run()
     assert len(desk.said) == 2
+
+
+def test_a_command_is_acknowledged_at_once_and_draining_ends_when_the_hub_says_so() -> None:
+    given = PollAnswer((), (), Steering(hold=50.0, pause=30.0), [("drain", "1")])
+    desk = Desk(given, given, NOTHING, NOTHING)
+    assert desk.polling.step() == 0.0
+    assert desk.commands == {"1": "drain"}
+    desk.polling.drain()
+    assert desk.polling.step() == 30.0  # told once more: nothing new, so the pause is kept
+    assert (desk.said[-1]["slots"], desk.said[-1]["draining"], desk.said[-1]["leaving"]) == (0, True, False)
+    desk.polling.resume()
+    desk.polling.step()
+    assert (desk.said[-1]["slots"], desk.said[-1]["draining"], "leaving" in desk.said[-1]) == (2, False, False)
+    desk.polling.drain(leaving=True)
+    desk.polling.step()
+    assert desk.said[-1]["leaving"] is True
+    assert desk.empty == [False] * 4

@@ -24,6 +24,8 @@ class Route(Generic[Answer]):
 if TYPE_CHECKING:  # a hundred classes take longer to make than the command may take to start
     BulkAction: TypeAlias = Literal["cancel", "retry"]
     CatchUp: TypeAlias = Literal["none", "last", "all"]
+    Command: TypeAlias = Literal["drain", "resume", "restart", "stop"]
+    CommandState: TypeAlias = Literal["WAITING", "TAKEN", "DONE", "FAILED", "EXPIRED"]
     Effect: TypeAlias = Literal["WAITS", "ENDS", "FAILS", "MAY_FAIL", "NONE"]
     Fate: TypeAlias = Literal["fired", "filtered", "failed", "disabled", "duplicate"]
     JsonValue: TypeAlias = Any
@@ -80,6 +82,9 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         unchanged: list[str]
         missing_secrets: list[MissingSecret]
         warnings: list[Warned]
+
+    class AskCommand(TypedDict):
+        command: Command
 
     AskFilter = TypedDict("AskFilter", {"state": "NotRequired[list[State]]", "event_type": "NotRequired[str | None]", "source": "NotRequired[str | None]", "sink": "NotRequired[str | None]", "from": "NotRequired[str | None]", "to": "NotRequired[str | None]", "search": "NotRequired[str | None]"})
 
@@ -150,6 +155,14 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         resource: str
         before: JsonValue
         after: JsonValue
+
+    class CommandView(TypedDict):
+        id: str
+        command: Command
+        state: CommandState
+        by: str | None
+        at: str
+        expires_at: str | None
 
     class ConditionView(TypedDict):
         code: Reason
@@ -850,6 +863,9 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         ephemeral: bool
         removal_suggested: bool
         state: SinkState
+        drained: bool
+        command: CommandView | None
+        commands: list[str]
         seen_at: str | None
         version: str | None
         platform: str | None
@@ -1078,6 +1094,8 @@ POST_SINK_TYPES_NAME_RESUME: Final = Route["SinkType"]("POST", "/api/sink-types/
 GET_SINKS: Final = Route["SinkList"]("GET", "/api/sinks")
 DELETE_SINKS_NAME: Final = Route["None"]("DELETE", "/api/sinks/{name}")
 GET_SINKS_NAME: Final = Route["SinkView"]("GET", "/api/sinks/{name}")
+POST_SINKS_NAME_COMMANDS: Final = Route["CommandView"]("POST", "/api/sinks/{name}/commands")
+DELETE_SINKS_NAME_COMMANDS_ID: Final = Route["None"]("DELETE", "/api/sinks/{name}/commands/{id}")
 GET_SOURCES: Final = Route["SourceList"]("GET", "/api/sources")
 DELETE_SOURCES_NAME: Final = Route["None"]("DELETE", "/api/sources/{name}")
 GET_SOURCES_NAME: Final = Route["WebhookSourceView | ScheduleSource | EventGridSource"]("GET", "/api/sources/{name}")

@@ -11,6 +11,7 @@ from hub.configure.copy import ConfigurationCopy
 from hub.configure.resources import Resources
 from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
+from hub.dispatch.orders import Orders
 from hub.dispatch.presence import PresenceBook
 from hub.distribution.bundles import Bundles
 from hub.life.cancel import Canceller
@@ -53,6 +54,7 @@ class Services:
     bundles: Bundles
     secrets: SecretBook
     sinks: Sinks
+    orders: Orders
     presence: PresenceBook
     people: People
     stats: StatsBook

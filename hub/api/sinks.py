@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from hub.api.cursors import Cursor, Limit, page, read
 from hub.api.live import LIVE, UNCHANGED
-from hub.api.security import Desk, GuardedRoute
+from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
-from hub.api.views import SinkList, SinkView
-from hub.model.sink import Presence, Sink
+from hub.api.views import AskCommand, CommandView, SinkList, SinkView
+from hub.model.sink import Order, Presence, Sink
+from hub.people.identity import actor_of
+from hub.rules.commanding import state_of_order
 from hub.rules.presence import state_of
 
 LONG_GONE: Final = timedelta(days=30)
@@ -44,15 +46,41 @@ async def delete_sink(desk: Desk, name: str) -> None:
     await desk.presence.forget(sink.name)
 
 
+@router.post("/api/sinks/{name}/commands", status_code=202)
+async def command_sink(desk: Desk, request: Request, name: str, body: AskCommand) -> CommandView:
+    """Tell a sink to drain, resume, restart or stop. It hears of it when it next asks for work. May be repeated."""
+    order = await desk.orders.give(name, body.command, actor_of(caller_of(request)))
+    return _command(desk, order, await desk.presence.get(name))
+
+
+@router.delete("/api/sinks/{name}/commands/{id}", status_code=204)
+async def cancel_command(desk: Desk, request: Request, name: str, id: str) -> None:  # noqa: A002 - as the address says
+    """Cancel a command that the sink has not taken. What cancels drain is resume, and the other way round."""
+    await desk.orders.take_back(name, id, actor_of(caller_of(request)))
+
+
+def _command(desk: Services, order: Order, seen: Presence | None) -> CommandView:
+    return CommandView(
+        id=order.id,
+        command=order.command,
+        state=state_of_order(order, seen, desk.clock.now()),
+        by=order.by,
+        at=order.at,
+        expires_at=order.expires_at,
+    )
+
+
 def _long_gone(sink: Sink, seen: Presence | None, now: datetime) -> bool:
     return now - (seen.seen_at if seen else sink.enrolled_at) >= LONG_GONE
 
 
 def _view(desk: Services, sink: Sink, seen: Presence | None) -> SinkView:
     return SinkView(
-        **sink.model_dump(),
+        **sink.model_dump(exclude={"order"}),
+        command=_command(desk, sink.order, seen) if sink.order else None,
+        commands=list(seen.commands) if seen else [],
         removal_suggested=_long_gone(sink, seen, desk.clock.now()),
-        state=state_of(seen, desk.clock.now()),
+        state=state_of(seen, desk.clock.now(), sink),
         seen_at=seen.seen_at if seen else None,
         version=seen.version if seen else None,
         platform=seen.platform if seen else None,

@@ -20,7 +20,7 @@ from hub.model.configuration import (
     WebhookSource,
 )
 from hub.model.event import Event, LogLine, Outcome, State
-from hub.model.sink import SinkState
+from hub.model.sink import Command, CommandState, SinkState
 from hub.storage.codec import text_of_time
 from hub.storage.event_summaries import Summary
 
@@ -242,6 +242,24 @@ class Rotate(Asked):
 # --- sinks ------------------------------------------------------------------------------------------------------------
 
 
+class AskCommand(Asked):
+    """What the sink is to do."""
+
+    command: Annotated[Command, Field(strict=False)]
+
+
+class CommandView(View):
+    """A command to a sink, and how far it has come."""
+
+    id: str
+    command: Command
+    state: CommandState
+    by: str | None
+    at: Time
+    expires_at: Time | None
+    """It is not given to the sink from then on; null: it stands until the sink comes."""
+
+
 class SinkView(View):
     """A sink, and what it said of itself when it last came."""
 
@@ -256,6 +274,12 @@ class SinkView(View):
     removal_suggested: bool
     """It has not been seen for 30 days. It stays until somebody removes it."""
     state: SinkState
+    drained: bool
+    """It is given nothing until it is resumed."""
+    command: CommandView | None
+    """The last that it was given."""
+    commands: list[str]
+    """Those that its agent knows."""
     seen_at: Time | None
     version: str | None
     platform: str | None

@@ -14,9 +14,10 @@ from hub.dispatch.waiting_poll import WaitingPoll
 from hub.errors import Unavailable
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
+from hub.rules import commanding
 from hub.rules.cadence import Cadence, Circumstances, Fleet, cadence, offline_after_seconds
 from hub.storage import keys
-from hub.wire import Poll, Polled, Steering
+from hub.wire import Do, Poll, Polled, Steering
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Polls:
         self._hold = hold
         self._last_event_at: float | None = None
         self._empty: dict[str, int] = {}
+        self._version = ""
+        """Of the configuration, when the polls that are held were last told of commands."""
 
     @property
     def holding(self) -> int:
@@ -82,11 +85,16 @@ class Polls:
         crowded = self._held() >= self._hold.max_held_polls
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next, address)
+        known = snapshot.sink(sink.name) or sink
+        self._tell_held(snapshot)
+        order = self._order(known, call)
         if crowded:
-            return Polled(tasks=(), commands=(), settings=_steering(now_and_next))
+            return Polled(tasks=(), commands=(order,) if order else (), settings=_steering(now_and_next))
         # A sink that introduces itself does not know yet how long it may be kept waiting: it looks once, and is told.
         once = now_and_next.hold_seconds == 0 or call.capabilities is not None
-        waiting = WaitingPoll(sink.name, 0 if call.draining else call.slots, once=once)
+        waiting = WaitingPoll(sink.name, 0 if call.draining or known.drained else call.slots, once=once, said=call)
+        if order is not None:
+            waiting.tell(order)
         seconds = now_and_next.hold_seconds if not once else ONE_LOOK_SECONDS if waiting.slots else 0.0
         await self._dispatcher.wait(waiting, self._queues(sink, snapshot), asyncio.get_running_loop().time() + seconds)
         self._presence.given(sink.name, len(waiting.tasks))
@@ -100,6 +108,25 @@ class Polls:
             self._empty[sink] = min(self._empty.get(sink, 0) + 1, 100)
         following = self._cadence(sink, snapshot, crowded=False)
         return Polled(tasks=tuple(waiting.tasks), commands=tuple(waiting.commands), settings=_steering(following))
+
+    def _order(self, sink: Sink, call: Poll) -> Do | None:
+        """The command that this poll is answered with, if there is one that its sink has not heard of."""
+        heard = call.command.id if call.command is not None else None
+        order = sink.order
+        if order is None or not commanding.is_due(order, heard, call.instance, self._clock.now()):
+            return None
+        return Do(command=order.command, id=order.id)
+
+    def _tell_held(self, snapshot: Snapshot) -> None:
+        """A command that was given in another process is news to the polls held in this one."""
+        if snapshot.version == self._version:
+            return
+        self._version = snapshot.version
+        for poll in self._dispatcher.held():
+            sink = snapshot.sink(poll.sink)
+            order = self._order(sink, poll.said) if sink is not None and poll.said is not None else None
+            if order is not None and order not in poll.commands:
+                poll.tell(order)
 
     def _queues(self, sink: Sink, snapshot: Snapshot) -> list[str]:
         queues = [keys.queue_of_sink_type(sink.sink_type)]

@@ -7,6 +7,7 @@ credential is in use twice. In one process that is seen at once, across processe
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,12 +16,12 @@ from datetime import datetime, timedelta
 
 from hub.clock import Clock
 from hub.errors import Changed, Cloned, Exists, Missing
-from hub.model.sink import Presence, Sink, SinkState
+from hub.model.sink import Heard, Presence, Sink, SinkState
 from hub.rules.presence import state_of
 from hub.storage import codec
 from hub.storage.keys import PRESENCE
 from hub.storage.limits import MAX_PAGE_ROWS
-from hub.storage.ports import ANY_ETAG, Row, Tables, Values
+from hub.storage.ports import ANY_ETAG, Row, Tables, Value, Values
 from hub.wire import Poll
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ LAST_POLLS = timedelta(minutes=2)
 """As long as a poll may be held, and stall on its way, and some more."""
 _MOMENT = timedelta(seconds=1)
 _PARTITION = "presence"
+_COMMANDED = {"leaving", "heard", "commands"}
+"""What a sink says of commands."""
 _BEHIND = "!"
 """Less than every character of a name: a name and this come right behind the name."""
 
@@ -41,10 +44,13 @@ class _Said:
     instance: str
     version: str
     draining: bool
+    leaving: bool | None
+    heard: Heard | None
 
     @classmethod
     def of(cls, told: Poll | Presence) -> _Said:
-        return cls(told.instance, told.version, told.draining)
+        heard = told.heard if isinstance(told, Presence) else _heard(told)
+        return cls(told.instance, told.version, told.draining, told.leaving, heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class _Heard:
     slots: int
     running: int
     draining: bool
+    leaving: bool | None
+    command: Heard | None
 
 
 class PresenceBook:
@@ -98,7 +106,9 @@ class PresenceBook:
         before = self._written.get(sink)
         if poll.capabilities is not None or before is None or _is_news(before.presence, poll, now):
             await self._write(sink, poll, _Heartbeat(now, offline_after_seconds, address))
-        self._heard[sink] = _Heard(now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining)
+        self._heard[sink] = _Heard(
+            now, poll.instance, poll.version, poll.slots, len(poll.running), poll.draining, poll.leaving, _heard(poll)
+        )
 
     def knows(self, sink: str, instance: str) -> bool:
         """Whether this process has seen it written that this instance is there."""
@@ -198,6 +208,8 @@ class PresenceBook:
                 "running": heard.running,
                 "seen_at": heard.at,
                 "draining": heard.draining,
+                "leaving": heard.leaving,
+                "heard": heard.command,
             }
         )
 
@@ -246,6 +258,11 @@ class PresenceBook:
             await self._tables.delete(PRESENCE, _PARTITION, sink.casefold(), ANY_ETAG)
 
 
+def _heard(poll: Poll) -> Heard | None:
+    said = poll.command
+    return None if said is None else Heard(id=said.id, command=said.command, state=said.state)
+
+
 def _is_news(written: Presence, poll: Poll, now: datetime) -> bool:
     return _Said.of(written) != _Said.of(poll) or abs(now - written.seen_at) >= WRITE_EVERY
 
@@ -261,6 +278,9 @@ def _presence(sink: str, poll: Poll, beat: _Heartbeat, known: Presence | None) -
         seen_at=beat.at,
         offline_after_seconds=beat.offline_after_seconds,
         draining=poll.draining,
+        leaving=poll.leaving,
+        heard=_heard(poll),
+        commands=said.commands if said else known.commands if known else (),
         platform=said.platform if said else known.platform if known else None,
         runtimes=tuple(said.runtimes) if said else known.runtimes if known else (),
         modules=said.modules if said else known.modules if known else (),
@@ -269,16 +289,22 @@ def _presence(sink: str, poll: Poll, beat: _Heartbeat, known: Presence | None) -
 
 
 def _encode(presence: Presence, address: str | None, since: datetime, replaces: str | None) -> Values:
-    return {
+    # In a column of its own: while an update rolls out, the release before reads the other one, and knows no commands.
+    commanded = presence.model_dump_json(include=_COMMANDED, exclude_defaults=True)
+    values: dict[str, Value] = {
         "format": codec.FORMAT,
         "sink": presence.sink,
-        "presence": presence.model_dump_json(),
+        "presence": presence.model_dump_json(exclude=_COMMANDED),
         "address": address or "",
         "since": codec.text_of_time(since),
         "replaces": replaces or "",
     }
+    return values if commanded == "{}" else {**values, "commanded": commanded}
 
 
 def _decode(row: Row) -> Presence:
     codec.check_format(row.values["format"])
-    return Presence.model_validate_json(str(row.values["presence"]))
+    presence, commanded = str(row.values["presence"]), row.values.get("commanded")
+    if commanded is not None:
+        presence = json.dumps({**json.loads(presence), **json.loads(str(commanded))})
+    return Presence.model_validate_json(presence)

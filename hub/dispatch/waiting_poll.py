@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hub.wire import Cancel, Task
+from hub.wire import Cancel, Do, Poll, Task
 
 
 @dataclass(eq=False, slots=True)
@@ -16,7 +16,9 @@ class WaitingPoll:
     sink: str
     slots: int
     tasks: list[Task] = field(default_factory=list)
-    commands: list[Cancel] = field(default_factory=list)
+    commands: list[Cancel | Do] = field(default_factory=list)
+    said: Poll | None = None
+    """What it said, if it may be told what it has not heard of."""
     answered: bool = False
     """Its answer is being written: nothing may be given to it any more."""
     once: bool = False
@@ -61,7 +63,7 @@ class WaitingPoll:
         self._retired = True
         self._news.set()
 
-    def tell(self, command: Cancel) -> None:
+    def tell(self, command: Cancel | Do) -> None:
         """Something its sink must know."""
         self.commands.append(command)
         self._news.set()

@@ -121,6 +121,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/sinks": Access.VIEWER,
     "GET /api/sinks/{name}": Access.VIEWER,
     "DELETE /api/sinks/{name}": Access.ADMIN,
+    "POST /api/sinks/{name}/commands": Access.ADMIN,
+    "DELETE /api/sinks/{name}/commands/{id}": Access.ADMIN,
     "GET /api/tokens": Access.VIEWER,
     "POST /api/tokens": Access.VIEWER,
     "DELETE /api/tokens/{name}": Access.VIEWER,

@@ -19,12 +19,15 @@ class Reach:
     enrolled: int
     online: int
     draining: int
+    """Those that restart with them."""
     free: int
     """Slots that those online offer."""
     running: int
     """Tasks of those online."""
     running_in_all: int
     """Tasks of all of them that are there."""
+    drained: tuple[Sink, ...]
+    """Those that were told to drain, there or not."""
     seen_at: datetime | None
     """When the last of them was seen; None: none ever came."""
     told: int
@@ -69,8 +72,11 @@ def whole_pool(facts: Facts) -> Reach:
 def of(sinks: Sequence[Sink], facts: Facts) -> Reach:
     """These sinks, at the moment of the facts."""
     there = facts.there(sinks)
-    by_state = {state: [each for each in there if state_of(each, facts.now) is state] for state in SinkState}
-    online, draining = by_state[SinkState.ONLINE], by_state[SinkState.DRAINING]
+    by_name = {each.name: each for each in sinks}
+    by_state: dict[SinkState, list[Presence]] = {state: [] for state in SinkState}
+    for each in there:
+        by_state[state_of(each, facts.now, by_name.get(each.sink))].append(each)
+    online, draining = by_state[SinkState.ONLINE], by_state[SinkState.DRAINING] + by_state[SinkState.RESTARTING]
     needs = needs_of(facts.plan.run, facts.snapshot) if facts.plan else None
     asked = online or (there if len(there) == len(sinks) else [])
     told = asked if all(each.runtimes for each in asked) else []  # who has said nothing may have everything
@@ -79,6 +85,7 @@ def of(sinks: Sequence[Sink], facts: Facts) -> Reach:
         enrolled=len(sinks),
         online=len(online),
         draining=len(draining),
+        drained=tuple(each for each in sinks if each.drained),
         free=sum(each.slots for each in online),
         running=sum(each.running for each in online),
         running_in_all=sum(each.running for each in (*online, *draining)),

@@ -99,7 +99,7 @@ def routing(
     """Who could run this EventType. `presences`: by name as enrolled, of its `takers` at least."""
     enrolled = takers(event_type, snapshot)
     could = tuple(each for each in enrolled if lacks(presences.get(each.name), needs) is None)
-    states = [state_of(presences.get(each.name), now) for each in could]
+    states = [state_of(presences.get(each.name), now, each) for each in could]
     seen = [presences[each.name].seen_at for each in could if each.name in presences]
     return Routing(
         enrolled=enrolled,

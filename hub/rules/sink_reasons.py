@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from hub.model.configuration import ParameterType
+from hub.model.sink import Command
 from hub.rules import reach
 from hub.rules.explanation import Effect, Facts, Found, Reason
 from hub.rules.resolving import Plan
@@ -51,7 +52,14 @@ def _draining(facts: Facts) -> Found | None:
     if found.online or not found.draining:
         return None
     detail = f"{found.draining} of {found.enrolled} sinks of {_whose(facts)} drain: they finish what they run."
-    return Found(Effect.WAITS, detail, f"A sink that stays. {_START}", found.numbers)
+    if not found.drained:
+        return Found(Effect.WAITS, detail, f"A sink that stays. {_START}", found.numbers)
+    sink = found.drained[0]
+    order = sink.order
+    if order is not None and order.command is Command.DRAIN:
+        detail += f" {sink.name} was told to by {order.by or 'nobody'} at {moment(order.at)}."
+    change = f'POST /api/sinks/{sink.name}/commands {{"command": "resume"}}.'
+    return Found(Effect.WAITS, detail, change, found.numbers)
 
 
 def _busy(facts: Facts) -> Found | None:

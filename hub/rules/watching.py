@@ -73,7 +73,7 @@ def _lost_at(presence: Presence, watch: Watch) -> datetime | None:
     """When it is to be called lost; None: it has said that it goes, or that was told (or not) before."""
     patience = timedelta(seconds=presence.offline_after_seconds)
     offline_at = presence.seen_at + patience
-    if presence.draining or offline_at <= watch.before:
+    if presence.goes or offline_at <= watch.before:
         return None
     return max(offline_at, watch.since + patience)
 

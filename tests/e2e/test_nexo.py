@@ -25,8 +25,10 @@ import jsonschema_rs
 import pytest
 import requests
 import yaml
+from agent_testing.process import AgentProcess
 from nexo_cli.errors import Exit
 
+from hosting.run import TOLD_TO_STOP
 from tests.e2e.conftest import MODULES, configure
 from tests.e2e.local_platform import ROOT, Platform
 from tests.e2e.nexo import Nexo
@@ -261,6 +263,34 @@ class TestSinks:
         assert nexo("sinks", "list").rows[0][:3] == ["local", "PYTHON:BASE", "ONLINE"]
         assert nexo("sinks", "show", "local", "--json").json["runtimes"]
         assert nexo("sinks", "show", "nobody", code=Exit.NOT_FOUND).out == ""
+
+    def test_telling_one_what_to_do(self, nexo: Nexo, shared: Platform) -> None:
+        assert nexo("sinks", "drain", "local", "--wait").rows[0][:3] == ["local", "drain", "DONE"]
+        event = shared.client.post("/api/events", {"event_type": "FLOOD", "payload": {"lines": 1}})["id"]
+        assert "local was told to by" in nexo("events", "explain", event).out
+        before = shared.client.get("/api/sinks/local")
+        assert before["state"] == "DRAINING"
+        assert "nobody is there to agree" in nexo("sinks", "restart", "local", code=Exit.USAGE).err
+        assert nexo("sinks", "restart", "local", "--yes", "--wait").rows[0][:3] == ["local", "restart", "DONE"]
+        assert shared.client.get("/api/sinks/local")["state"] == "DRAINING"  # it has not forgotten
+        assert nexo("sinks", "cancel", "local", code=Exit.CONFLICT).err
+        assert nexo("sinks", "resume", "--type", "python:base", "--yes").rows[0][:2] == ["local", "resume"]
+        assert shared.final(event)["state"] == "SUCCESS"
+        nexo("sinks", "resume", "--label", "site=nowhere", code=Exit.NOT_FOUND)
+        nexo("sinks", "drain", code=Exit.USAGE)
+
+    def test_stopping_one(self, nexo: Nexo, shared: Platform, tmp_path: Path) -> None:
+        token = nexo("sinks", "enrol", "PYTHON:BASE", "--json").json["token"]
+        modules = tmp_path / "modules"
+        modules.mkdir()
+        with AgentProcess(shared.ready["url"], tmp_path, modules, "--name", "second", token=token) as agent:
+            shared.client.wait("/api/sinks/second", lambda sink: sink["state"] == "ONLINE", 30)
+            said = nexo("sinks", "stop", "second", "--yes", "--wait", "--json").json
+            assert (said[0]["command"], said[0]["state"]) == ("stop", "DONE")
+            assert agent.wait() == TOLD_TO_STOP
+        seen = shared.client.get("/api/sinks/second")
+        assert (seen["state"], seen["command"]["by"]) == ("OFFLINE", said[0]["by"])
+        nexo("sinks", "remove", "second", "--yes")
 
     def test_letting_one_in_and_removing_it(self, nexo: Nexo, shared: Platform) -> None:
         arguments = ("PYTHON:BASE", "--lasts", "1h", "--label", "site=berlin", "--replace", "--json")

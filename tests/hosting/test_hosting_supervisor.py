@@ -98,6 +98,15 @@ def test_a_child_that_is_killed_is_started_again_and_the_pids_stay_true(watched:
     assert "WARNING hub was killed by SIGKILL; it is started again" in watched.terminal.getvalue()
 
 
+def test_a_child_that_says_so_by_its_status_is_not_started_again(watched: Watched) -> None:
+    for name, status in (("stopped", 7), ("restarted", 6)):
+        spec = ChildSpec(name, ("sh", "-c", f"exit {status}"), ENV, watched.folder, final_status=7)
+        watched.supervisor.start(spec)
+    assert watched.log_line("stopped ended with status 7, and is not started again")
+    assert watched.log_line("restarted ended with status 6; it is started again")
+    assert "stopped ended with status 7; it is started again" not in watched.log()
+
+
 def test_what_a_dead_child_left_in_its_group_is_killed(watched: Watched) -> None:
     watched.shell("hub", f"sleep 3600 & echo left $!; {FOREVER}")
     pid = watched.next_pids(lambda pids: "hub" in pids)["hub"]

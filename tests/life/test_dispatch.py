@@ -15,7 +15,7 @@ from hub.rules.cadence import CadenceMode, Fleet
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import queue_of_sink, queue_of_sink_type
 from hub.storage.ports import Message
-from hub.wire import Capabilities, Poll, Polled, ResultState
+from hub.wire import Cancel, Capabilities, Poll, Polled, ResultState
 from tests.life.rig import SINK, SINK_TYPE, LifeRig, open_rig
 from tests.simulation.virtual_loop import VirtualClock, VirtualLoop
 
@@ -193,7 +193,7 @@ def test_a_sink_without_a_free_slot_hears_of_a_cancel() -> None:
         before = receives(rig)
         await rig.hub.canceller.cancel(event.id)
         answer = await busy
-        assert [command.event_id for command in answer.commands] == [task.event_id]
+        assert answer.commands == (Cancel(event_id=task.event_id),)
         assert receives(rig) == before
 
     virtually(body)

@@ -127,6 +127,8 @@ class SimAgent:
         for task in answer.tasks:
             self._hold(task)
         for command in answer.commands:
+            if isinstance(command, wire.Do):
+                continue
             for holder in self.holders.values():
                 if holder.entry.event_id == command.event_id:
                     holder.tell(told.CancelHeard())

@@ -9,7 +9,7 @@ from hub.model.event import Event
 from hub.rules import partitions
 from hub.storage.keys import EVENTS
 from hub.storage.ports import Values
-from hub.wire import Leased, Polled
+from hub.wire import Cancel, Leased, Polled
 
 _SHOWN: Final = frozenset({"state", "claim_id", "lease_until", "owes", "not_before", "result_code", "hints", "queue"})
 
@@ -43,8 +43,12 @@ def _said(detail: object) -> str:
         case Event():
             return f"{detail.state}"
         case Polled():
-            tasks = [f"{task.event_id}/{task.attempt}" for task in detail.tasks]
-            return " ".join([*tasks, *(f"cancel {command.event_id}" for command in detail.commands)]) or "nothing"
+            said = [f"{task.event_id}/{task.attempt}" for task in detail.tasks]
+            said += [
+                f"cancel {each.event_id}" if isinstance(each, Cancel) else f"{each.command} {each.id}"
+                for each in detail.commands
+            ]
+            return " ".join(said) or "nothing"
         case Leased():
             return f"{detail.lease_seconds:g} s"
         case Stored():

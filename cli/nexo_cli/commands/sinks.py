@@ -1,4 +1,4 @@
-"""`nexo sinks …`: who is there, letting new ones in, and removing them."""
+"""`nexo sinks …`: who is there, letting new ones in, and removing them; what they are told is in `sink_commands.py`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import typer
 from nexo_cli import api, output
 from nexo_cli.asking import confirmed
 from nexo_cli.command import command, group
+from nexo_cli.commands import sink_commands
 from nexo_cli.completing import sink_types
 from nexo_cli.completing import sinks as sink_names
 from nexo_cli.errors import Exit, NexoError
 from nexo_cli.state import run
 
-sinks = group("sinks", "See sinks, let new ones in, remove them.")
+sinks = group("sinks", "See sinks, tell them what to do, let new ones in, remove them.")
 COLUMNS: Final = ("name", "sink_type", "state", "running", "slots", "version", "platform", "seen_at")
 Name = Annotated[str, typer.Argument(help="Which sink.", autocompletion=sink_names)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -22,6 +23,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
+    sink_commands.add_to(sinks)
     app.add_typer(sinks)
 
 
