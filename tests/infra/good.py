@@ -21,8 +21,9 @@ param names string[] = []
 param limits Limits
 param note string?
 
+type Most = 1 | 2
 type Limits = {
-  most: int
+  most: Most
 }
 
 func short(text string) string => take(toLower(text), 8)
