@@ -13,7 +13,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 
 group='' location='' parameters='' package="$HERE/../build/nexomatic-hub.zip"
-token_file='' oidc_secret_file='' first=infrastructure from_azd=no
+token_file='' oidc_secret_file='' first=infrastructure from_azd=no what_if=no
 settings=()
 step='' work='' # where scratch files lie
 # How often, and how many seconds apart, something is tried that Azure needs minutes for.
@@ -37,6 +37,7 @@ options:
   --first-admin-token FILE    makes the token in FILE an Admin's; a FILE that is not there is made, for you alone. For the
                               first deployment: done again without it, the token is good no longer
   --oidc-client-secret FILE   puts the hub's secret at the provider of sign-in, which FILE holds, into the vault
+  --what-if                   shows what the infrastructure would change, and changes nothing
   --from STEP                 goes on with STEP: infrastructure, root-key, code, events, smoke
   --hash-of-token FILE        says the SHA-256 of that token, and makes it if it is not there; does nothing else
   --azd                       azd has made the infrastructure, and its environment says what is where (infra/azd.sh)
@@ -73,6 +74,7 @@ read_arguments() {
       --help | -h) usage && exit 0 ;;
       --hash-of-token) hash_of_token "${2:-}" && exit 0 ;;
       --azd) from_azd=yes && shift && continue ;;
+      --what-if) what_if=yes && shift && continue ;;
       --resource-group | --location | --parameters | --set | --package | --first-admin-token | --oidc-client-secret | --from) ;;
       *) refuse "There is no option $1." ;;
     esac
@@ -94,6 +96,7 @@ read_arguments() {
 check_arguments() {
   local each
   [[ -n $group ]] || refuse '--resource-group is missing: where is the hub to be?'
+  [[ $what_if == no || $from_azd$first == noinfrastructure ]] || refuse '--what-if looks at the infrastructure alone.'
   [[ " ${STEPS[*]} " == *" $first "* ]] || refuse "There is no step $first. Steps: ${STEPS[*]}."
   if [[ $from_azd == no ]]; then
     [[ -n $parameters ]] || refuse '--parameters is missing: infra/bicep/parameters/dev.bicepparam is a beginning.'
@@ -188,10 +191,11 @@ register_provider() {
 }
 
 infrastructure() {
-  local there hash given=()
-  register_provider
+  local there hash given=() verb=(create --output none)
+  if [[ $what_if == yes ]]; then verb=(what-if); else register_provider; fi
   there=$(az group exists --name "$group")
   if [[ $there != true ]]; then
+    [[ $what_if == no ]] || fail "There is no resource group $group: everything would be made."
     [[ -n $location ]] || fail "There is no resource group $group: say with --location where it is to be made."
     az group create --name "$group" --location "$location" --output none
   fi
@@ -205,8 +209,8 @@ infrastructure() {
   given+=("${settings[@]+"${settings[@]}"}")
   # As JSON, because az has long ignored what is said beside a .bicepparam file.
   az bicep build-params --file "$parameters" --outfile "$work/parameters.json"
-  az deployment group create --resource-group "$group" --name nexomatic --template-file "$HERE/bicep/main.bicep" \
-    --parameters "@$work/parameters.json" --parameters "${given[@]}" --output none
+  az deployment group "${verb[@]}" --resource-group "$group" --name nexomatic --template-file "$HERE/bicep/main.bicep" \
+    --parameters "@$work/parameters.json" --parameters "${given[@]}"
 }
 
 # There, or recoverable: it stays what it is. A new one in place of an old one would make all secrets unreadable, so one is
@@ -356,6 +360,7 @@ main() {
     step=$each
     say "$each"
     "${each//-/_}"
+    if [[ $what_if == yes ]]; then say 'Nothing was changed.' && exit 0; fi
   done
   step=''
   say "Done: $(output hubUrl)"

@@ -160,6 +160,21 @@ class TestSteps:
         assert "DeploymentNotFound" in done.stderr
         assert "publish" not in azure.calls()
 
+    def test_what_if_shows_and_changes_nothing(self, azure: Azure) -> None:
+        (azure.home / "group").touch()
+        done = azure.usual("--what-if", "--set", "instanceMemoryMB=2048")
+        assert done.returncode == 0, done.stderr
+        assert "Resource changes: 3 to create." in done.stdout
+        assert azure.steps()[-1] == "deployment group what-if"
+        assert not re.search(r"create|register|secret|rest", " ".join(azure.steps()))
+        assert "instanceMemoryMB=2048" in azure.calls()
+
+    def test_what_if_makes_no_group(self, azure: Azure) -> None:
+        done = azure.usual("--what-if", "--location", "westeurope")
+        assert done.returncode != 0
+        assert "everything would be made" in done.stderr
+        assert azure.steps() == ["group exists"]
+
     def test_the_provider_of_flex_consumption_is_registered(self, azure: Azure) -> None:
         (azure.home / "provider").write_text("NotRegistered\n")
         assert azure.usual("--location", "westeurope").returncode == 0
@@ -360,6 +375,7 @@ class TestRefusals:
         ("more", "words"),
         [
             (("--set", "instanceMemoryMB"), "--set takes NAME=VALUE"),
+            (("--what-if", "--from", "code"), "the infrastructure alone"),
             (("--oidc-client-secret", "none"), "is not there, or empty"),
             (("--first-admin-token", "hub.zip"), "holds no token"),
         ],
