@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,38 @@ def test_one_whose_answer_was_lost_is_asked_for_again_as_it_was(hub: FakeHub, tm
     assert following.step() == DAY
     assert len({call.said["nonce"] for call in hub.of("credential")}) == 1
     assert load_identity(tmp_path).credential == "d" * 43
+
+
+def test_one_that_the_disk_does_not_take_is_used_and_kept_as_soon_as_it_does(
+    hub: FakeHub, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub ends the old one in an hour: to wait for longer, or to forget the new one, is to be shut out."""
+    one, client = rotation(hub, tmp_path, clock, given_at=0.0)
+    with monkeypatch.context() as full:
+        full.setattr(Identity, "save", no_space)
+        assert [one.step(), one.step()] == [AGAIN_SECONDS, AGAIN_SECONDS]
+    client.renew("01ARZ3NDEKTSV4RRFFQ69G5FAV", "token")
+    assert hub.calls[-1].authorization == "Bearer " + "d" * 43
+    assert load_identity(tmp_path).credential == "c" * 43
+    # Killed now, the next start would ask with the old one, and the same nonce.
+    assert (tmp_path / "rotation.json").exists()
+    assert one.step() == DAY
+    assert load_identity(tmp_path).credential == "d" * 43
+    assert len(hub.of("credential")) == 1
+    assert not (tmp_path / "rotation.json").exists()
+
+
+def test_a_disk_that_takes_no_nonce_asks_for_nothing(
+    hub: FakeHub, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = rotation(hub, tmp_path, clock, given_at=0.0)
+    monkeypatch.setattr("nexomatic_agent.exchange.write_document", no_space)
+    assert one.step() == AGAIN_SECONDS
+    assert hub.calls == []
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_hub_that_says_no_is_not_asked_each_minute(hub: FakeHub, tmp_path: Path, clock: Clock) -> None:

@@ -15,9 +15,8 @@ from hub.clock import Clock
 from hub.configure.sinks import Sinks
 from hub.dispatch.presence import PresenceBook
 from hub.errors import NotFound, Rejected
-from hub.model.sink import Presence, Sink, SinkState
+from hub.model.sink import Presence, Sink
 from hub.model.snapshot import Snapshot
-from hub.rules.presence import state_of
 
 log = logging.getLogger(__name__)
 
@@ -62,5 +61,5 @@ class Departures:
 def _has_gone(sink: Sink, presence: Presence | None, now: datetime) -> bool:
     if presence is None:
         return now - sink.enrolled_at >= GONE_FOR
-    ended = presence.seen_at + timedelta(seconds=presence.offline_after_seconds)
-    return state_of(presence, now) is SinkState.OFFLINE and now - ended >= GONE_FOR
+    offline_at = presence.seen_at + timedelta(seconds=presence.offline_after_seconds)
+    return now - offline_at >= GONE_FOR

@@ -400,6 +400,19 @@ class TestWithALyingOne:
         assert (await before("GET", "/api/me")).status == 401
         assert (await after("GET", "/api/me")).json["role"] == "VIEWER"
 
+    async def test_who_is_in_no_group_any_more_may_nothing_with_a_token_either(
+        self, shell: Shell, lies: LyingProvider
+    ) -> None:
+        browser = Browser(shell)
+        await lies.sign_in(browser)
+        browser.csrf_token = (await browser("GET", "/api/session")).json["csrf_token"]
+        token = (await browser("POST", "/api/tokens", {"name": "ci", "role": "VIEWER"})).json["token"]
+        assert (await shell("GET", "/api/events", token=token)).status == 200
+        lies.claims = {"groups": []}
+        await lies.sign_in(Browser(shell))
+        refused = (await shell("GET", "/api/events", token=token)).problem(403)
+        assert "whose token this is, has no role here any more" in refused["detail"]
+
     async def test_nothing_is_written_when_nothing_changed(self, shell: Shell, lies: LyingProvider) -> None:
         await lies.sign_in(Browser(shell))
         before = (await shell.hub.configuration.newest()).version
