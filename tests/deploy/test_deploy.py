@@ -117,6 +117,7 @@ class TestSteps:
         done = azure.usual("--location", "westeurope")
         assert done.returncode == 0, done.stderr
         assert azure.steps() == FIRST_DEPLOYMENT
+        assert re.search(r"main\.bicep --parameters @\S+/parameters\.json --parameters ", azure.calls())
         assert "deployerPrincipalId=11111111-1111-1111-1111-111111111111" in azure.calls()
         assert len(base64.b64decode(azure.root_key.read_text(), validate=True)) == 32
 
