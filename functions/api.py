@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import azure.functions as func
 
-from functions.endpoint import caller_address, document, endpoint, requests
+from functions.endpoint import caller_address, document, endpoint
 from hub.api.adapter import Answer, Request, call
 from hub.api.services import Services
 from hub.audit.attempt import Who
@@ -136,7 +136,6 @@ def services_of(here: Hub) -> Services:
         public_url=here.options.public_url,
         health=here.health,
         metrics=here.metrics,
-        requests=requests,
         reconcile=here.upkeep.reconcile,
     )
 

@@ -18,10 +18,10 @@ from hub.errors import LengthRequired, NexomaticError, NotAllowed, NotAuthentica
 from hub.model.sink import Sink
 from hub.people.roles import template_of
 from hub.problems import CONTENT_TYPE, problem_of
-from hub.process import hub, served_by_https
+from hub.process import begin_trace, hub, served_by_https
 from hub.rules import field_errors
 from hub.rules.callers import address_of
-from hub.upkeep.metrics import Requests
+from hub.upkeep.metrics import requests
 from hub.wiring import Hub
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,6 @@ LARGE_BODY_BYTES = 64 * 1024
 
 MANY_ROUTES: Final = "api"
 """The one function that answers many routes."""
-requests: Final = Requests()
-"""What this process has answered so far."""
 
 Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 M = TypeVar("M", bound=BaseModel)
@@ -43,6 +41,7 @@ def endpoint(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def shell(req: func.HttpRequest) -> func.HttpResponse:
+        tracing = begin_trace()
         try:
             answered = await handler(req)
         except NexomaticError as error:
@@ -51,7 +50,10 @@ def endpoint(handler: Handler) -> Handler:
             log.exception("%s failed", handler.__name__)
             answered = refusal(error)
         secure(answered.headers, https=served_by_https())
-        requests.answered(route_of(req), answered.status_code)
+        route = route_of(req)
+        requests.answered(route, answered.status_code)
+        if tracing is not None and route is not None:
+            tracing.end(route, req.headers.get("traceparent"), answered.status_code)
         return answered
 
     templates: dict[str, str | None] = {}

@@ -12,13 +12,18 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from weakref import WeakKeyDictionary
 
 from hub.announce.port import Topic
 from hub.clock import Clock, SystemClock
 from hub.errors import Unavailable
 from hub.evaluation import Evaluator
+from hub.insights.sending import Exporter, Insights
+from hub.insights.spans import EventSpans, Seen
 from hub.life.terms import Terms
+from hub.life.traces import Noted, here
 from hub.model.secret import Keeper
 from hub.options import Options
 from hub.root_key import root_key
@@ -41,6 +46,7 @@ SAY_AGAIN_SECONDS = 60.0
 MOST_REASONS = 20
 _said: dict[str, float] = {}
 """Why the hub could not start, and when that was logged."""
+_insights: WeakKeyDictionary[asyncio.AbstractEventLoop, Insights] = WeakKeyDictionary()
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
 
 
@@ -98,9 +104,51 @@ async def open_hub(environ: Mapping[str, str]) -> Hub:
         raise
     topic = topic_of(settings)
     vault = vault_of(settings, clock)
-    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS), topic, vault)
-    opened.stats.start(secrets.token_hex(4))
+    process = secrets.token_hex(4)
+    insights = insights_of(settings, process)
+    spans = EventSpans(insights.add, clock.now) if insights is not None else None
+    opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS), topic, vault, spans)
+    opened.stats.start(process)
+    if insights is not None:
+        _insights[asyncio.get_running_loop()] = insights
+        insights.measure(opened.metrics.gather)
     return opened
+
+
+def insights_of(settings: Settings, process: str) -> Insights | None:
+    """Who tells Azure Monitor, if a connection string is set. Its SDK is loaded when there is something to tell."""
+    connection_string = settings.application_insights
+    if connection_string is None:
+        return None
+
+    def make() -> Exporter:
+        from hub.insights.azure_monitor import AzureMonitor
+
+        return AzureMonitor(connection_string, process)
+
+    return Insights(make)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTrace:
+    """A request that may belong to a trace."""
+
+    insights: Insights
+    noted: Noted
+    began: datetime
+
+    def end(self, route: str, traceparent: str | None, status: int) -> None:
+        """It was answered. `traceparent` as it came."""
+        self.insights.answered(Seen(route, traceparent, self.noted, self.began, SystemClock().now(), status))
+
+
+def begin_trace() -> RequestTrace | None:
+    """A request has come, in this task; None while nobody collects traces."""
+    if not _insights or (insights := _insights.get(asyncio.get_running_loop())) is None:
+        return None
+    noted = Noted()
+    here.set(noted)
+    return RequestTrace(insights, noted, SystemClock().now())
 
 
 def options_of(settings: Settings) -> Options:

@@ -83,6 +83,8 @@ class Settings:
     max_held_polls: int
     always_ready: int
     """How many instances."""
+    application_insights: str | None = field(repr=False)
+    """A connection string; None: nobody is sent telemetry."""
     eventgrid_topic: str | None
     eventgrid_key: str | None = field(repr=False)
     sink_credential_days: int
@@ -126,6 +128,7 @@ class Settings:
             http_concurrency=read["NEXOMATIC_HTTP_CONCURRENCY"],
             max_held_polls=_held_polls(read),
             always_ready=read["NEXOMATIC_ALWAYS_READY"],
+            application_insights=read["APPLICATIONINSIGHTS_CONNECTION_STRING"],
             eventgrid_topic=read["NEXOMATIC_EVENTGRID_TOPIC"],
             eventgrid_key=read["NEXOMATIC_EVENTGRID_KEY"],
             sink_credential_days=read["NEXOMATIC_SINK_CREDENTIAL_DAYS"],

@@ -455,6 +455,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         secret=True,
     ),
     Setting(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        _text,
+        None,
+        "a connection string",
+        "The component of Application Insights that is sent metrics and traces, see telemetry.md; the Functions host "
+        "reads it too. On Azure `APPLICATIONINSIGHTS_AUTHENTICATION_STRING` is `Authorization=AAD`. Empty: nobody is.",
+    ),
+    Setting(
         "NEXOMATIC_SINK_CREDENTIAL_DAYS",
         _whole(0, 3650),
         30,

@@ -42,7 +42,7 @@ from hub.life.idempotency import Idempotency
 from hub.life.lease import LeaseTokens
 from hub.life.listing import Listing
 from hub.life.logs import Logs
-from hub.life.news import News
+from hub.life.news import News, Traces
 from hub.life.operations import Operations
 from hub.life.permits import Permits
 from hub.life.redeliver import Redelivery
@@ -166,15 +166,16 @@ def build(
     randomness: Callable[[], int],
     topic: Topic | None = None,
     vault: Mapping[Keeper, Values] | None = None,
+    traces: Traces | None = None,
 ) -> Hub:
     """The hub over an opened storage, which tells a topic of every change if there is one. Asks for nothing yet.
 
-    `vault` keeps the values of secrets in place of the storage.
+    `vault` keeps the values of secrets in place of the storage; `traces` is told what happens to events.
     """
     wires = Knot()
     audit = build_audit(storage, clock, randomness, status_of)
     configuration = ConfigurationCopy(storage.tables, clock)
-    news = _news(storage, clock, topic, wires)
+    news = _news(storage, clock, topic, wires, traces)
     context = _context(options, storage, clock, evaluator, randomness, configuration, wires, news)
     slots = Slots(storage.tables, context.margin())
     tokens = LeaseTokens(options.signer(Purpose.LEASE))
@@ -270,10 +271,10 @@ def build(
     )
 
 
-def _news(storage: Storage, clock: Clock, topic: Topic | None, wires: Knot) -> News:
+def _news(storage: Storage, clock: Clock, topic: Topic | None, wires: Knot, traces: Traces | None) -> News:
     tally = Tally(clock, storage.operations.by_kind)
     announcer = Announcer(EventRows(storage.tables, announcing=True), topic) if topic is not None else None
-    return News(tally, announcer, wires.ended, wires.changed, wires.logged)
+    return News(tally, announcer, wires.ended, wires.changed, wires.logged, traces)
 
 
 def _context(

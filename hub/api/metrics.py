@@ -22,5 +22,5 @@ router = APIRouter(route_class=GuardedRoute, tags=["stats"])
 )
 async def metrics(desk: Desk) -> Response:
     """For Prometheus: counters of the process that answers; what waits and who is there in the whole hub."""
-    samples = await desk.metrics.gather(desk.requests)
+    samples = await desk.metrics.gather()
     return Response(exposed(samples), headers={"content-type": CONTENT_TYPE})

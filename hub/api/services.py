@@ -30,7 +30,7 @@ from hub.rules.callers import FrontEnd
 from hub.signing import Signer
 from hub.sources.wiring import Sources
 from hub.upkeep.health import Health
-from hub.upkeep.metrics import Metrics, Requests
+from hub.upkeep.metrics import Metrics
 from hub.upkeep.stats import StatsBook
 
 
@@ -65,8 +65,6 @@ class Services:
     public_url: str | None
     health: Health
     metrics: Metrics
-    requests: Requests
-    """Those that this process has answered."""
     reconcile: Callable[[], Awaitable[int]]
     """One step of upkeep out of turn; how many events it touched."""
 

@@ -9,6 +9,7 @@ from hub.life.lease import Lease, LeaseTokens
 from hub.life.logs import Logs
 from hub.life.release import Release
 from hub.life.renew import Renewal, Renewer
+from hub.life.traces import note_lease
 from hub.model.event import Content, Outcome, State
 from hub.rules import strict_json
 from hub.rules.lifecycle import Report
@@ -40,7 +41,9 @@ class AgentCalls:
 
     async def secrets(self, sink: str, event_id: str, call: Need, address: str | None = None) -> Released:
         """The values of the secrets this attempt needs. Raises as `Release.release` does, `Invalid`."""
-        return await self._release.release(self._tokens.read(call.token, event_id=event_id, sink=sink), address)
+        lease = self._tokens.read(call.token, event_id=event_id, sink=sink)
+        note_lease(lease)
+        return await self._release.release(lease, address)
 
     async def bundle(self, sink: str, token: str, digest: str, first: int) -> Piece:
         """A piece of the bundle that this attempt runs. Raises as `Fetch.piece` does, `Invalid`."""
@@ -62,6 +65,7 @@ class AgentCalls:
     async def result(self, sink: str, event_id: str, call: Result) -> Recorded:
         """Record how the attempt ended. However often it is repeated, it happens once. Raises `TooLarge`."""
         lease = self._tokens.read(call.token, event_id=event_id, sink=sink)
+        note_lease(lease)
         if call.state is ResultState.RETURNED:
             await self._completion.hand_back(lease, started=call.started, message=call.message)
         else:

@@ -16,6 +16,7 @@ from hub.model.event import Code, Event
 from hub.rules import lifecycle
 from hub.rules.lifecycle import Claim
 from hub.rules.resolving import Plan, Unresolvable
+from hub.rules.tracing import inside, run_span_of
 from hub.storage import keys
 from hub.storage.events import Stored
 from hub.storage.ports import Message
@@ -155,7 +156,7 @@ class Claimer:
             source=event.source,
             parent_id=event.parent_id,
             root_id=event.root_id,
-            traceparent=event.traceparent,
+            traceparent=inside(event.traceparent, run_span_of(lease.claim_id)),
             correlation_id=event.correlation_id,
         )
 

@@ -23,6 +23,18 @@ class Announces(Protocol):
         ...
 
 
+class Traces(Protocol):
+    """Is told what happens, for whoever collects traces."""
+
+    def fired(self, event: Event) -> None: ...
+
+    def claimed(self, before: Event, claimed: Event) -> None: ...
+
+    def moved(self, held: Holding, changes: Changes) -> None: ...
+
+    def event_moved(self, before: Event, changes: Changes) -> None: ...
+
+
 class News:
     """Called where a change has just been written. None of it waits, but for `settle`."""
 
@@ -33,6 +45,7 @@ class News:
         ended: Callable[[str], None] = lambda _: None,
         changed: Callable[[str], None] = lambda _: None,
         logged: Callable[[str], None] = lambda _: None,
+        traces: Traces | None = None,
     ) -> None:
         """`ended` tells those who wait in this process for the end of an event, by its id.
 
@@ -40,6 +53,7 @@ class News:
         """
         self.tally = tally
         self._announcer = announcer
+        self._traces = traces
         self._tell_end = ended
         self._tell_change = changed
         self.logged = logged
@@ -53,6 +67,8 @@ class News:
     def fired(self, event: Event) -> None:
         """An event was created."""
         self.tally.fired(event)
+        if self._traces is not None:
+            self._traces.fired(event)
         self._tell_change(event.id)
         if self._announcer is not None:
             self._announcer.changed(event)
@@ -60,6 +76,8 @@ class News:
     def claimed(self, before: Event, claimed: Event) -> None:
         """An event was claimed."""
         self.tally.claimed(before, claimed.attempts[-1].started_at)
+        if self._traces is not None:
+            self._traces.claimed(before, claimed)
         self._tell_change(claimed.id)
         if self._announcer is not None:
             self._announcer.changed(claimed)
@@ -67,11 +85,15 @@ class News:
     def moved(self, held: Holding, changes: Changes) -> None:
         """A move was written by who holds the event's lease, and has not read its row."""
         self.tally.moved(held.event_type, held.sink, changes, held.claimed_at)
+        if self._traces is not None:
+            self._traces.moved(held, changes)
         self._ended(held.event_id, changes)
 
     def event_moved(self, before: Event, changes: Changes) -> None:
         """A move was written by who has read the row."""
         self.tally.event_moved(before, changes)
+        if self._traces is not None:
+            self._traces.event_moved(before, changes)
         self._ended(before.id, changes)
 
     def _ended(self, event_id: str, changes: Changes) -> None:

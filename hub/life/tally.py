@@ -46,9 +46,7 @@ class Tally:
 
     def claimed(self, before: Event, at: datetime) -> None:
         """An event was claimed; `before`: as it was until then."""
-        ended = before.attempts[-1].finished_at if before.attempts else None
-        ready = max(each for each in (before.created_at, before.not_before, ended) if each is not None)
-        seconds = (at - ready).total_seconds()
+        seconds = (at - ready_at(before)).total_seconds()
         self.seconds["waits"] += max(0.0, seconds)
         self._now()["waits"][bucket_of(seconds)] += 1
 
@@ -134,6 +132,12 @@ class Tally:
         since = so_far - self._counted
         self._counted = so_far
         return since
+
+
+def ready_at(event: Event) -> datetime:
+    """From when an event that is queued could have run."""
+    ended = event.attempts[-1].finished_at if event.attempts else None
+    return max(each for each in (event.created_at, event.not_before, ended) if each is not None)
 
 
 def _nothing() -> dict[str, Counter[Any]]:

@@ -45,6 +45,10 @@ class Requests:
             self.turned_away[status] += 1
 
 
+requests: Final = Requests()
+"""What this process has answered so far."""
+
+
 class Metrics:
     """Of one process."""
 
@@ -66,9 +70,9 @@ class Metrics:
         self._polls_held = polls_held
         self._process = process
 
-    async def gather(self, requests: Requests) -> list[Sample]:
+    async def gather(self) -> list[Sample]:
         """All that is known now. Two operations; where storage does not answer, what this process knows by itself."""
-        found = [*self._counted(self._tally.so_far()), *_of_requests(requests), *self._here()]
+        found = [*self._counted(self._tally.so_far()), *_of_requests(), *self._here()]
         try:
             last, survey = await self._heartbeat.last(), await self._watching.survey()
         except Unavailable:
@@ -106,7 +110,7 @@ class Metrics:
         yield Sample(metrics.BUILD, 1, {"version": VERSION})
 
 
-def _of_requests(requests: Requests) -> Iterator[Sample]:
+def _of_requests() -> Iterator[Sample]:
     yield from _by(metrics.REQUESTS, requests.by_route)
     yield from _by(metrics.TURNED_AWAY, {(str(status),): count for status, count in requests.turned_away.items()})
 

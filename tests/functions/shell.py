@@ -24,6 +24,7 @@ from hosting.routes import RouteTable, build_routes
 from hub import process
 from hub.clock import Clock
 from hub.evaluation import InlineEvaluator
+from hub.life.news import Traces
 from hub.life.terms import Terms
 from hub.model.secret import Keeper
 from hub.options import Options
@@ -181,7 +182,9 @@ class Shell:
 
 
 @asynccontextmanager
-async def opened_shell(vault: MakeVault | None = None, **options: Any) -> AsyncIterator[Shell]:
+async def opened_shell(
+    vault: MakeVault | None = None, traces: Callable[[Clock], Traces] | None = None, **options: Any
+) -> AsyncIterator[Shell]:
     """A hub, in memory unless `storage` is given, found by the functions as theirs.
 
     `first`: the first of the numbers it draws; other `options` as in `hub.options.Options`.
@@ -200,7 +203,8 @@ async def opened_shell(vault: MakeVault | None = None, **options: Any) -> AsyncI
         **options,
     )
     kept = vault(clock) if vault is not None else None
-    hub = build(wired, storage, clock, InlineEvaluator(), lambda: next(numbers) * _SPREAD, vault=kept)
+    made = traces(clock) if traces is not None else None
+    hub = build(wired, storage, clock, InlineEvaluator(), lambda: next(numbers) * _SPREAD, vault=kept, traces=made)
 
     async def opened() -> Hub:
         await storage.prepare()

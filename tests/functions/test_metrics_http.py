@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from functions import endpoint
 from hub.errors import Unavailable
 from hub.rules import census
 from hub.rules.metrics import METRICS, Scope, Shape
 from hub.storage.keys import UPKEEP
-from hub.upkeep.metrics import Requests
+from hub.upkeep.metrics import Requests, requests
 from tests.functions.shell import POLL, SINK_TYPE, Shell
 
 POOL = {"sink_type": SINK_TYPE}
@@ -22,8 +21,8 @@ POOL = {"sink_type": SINK_TYPE}
 
 @pytest.fixture(autouse=True)
 def _own_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint.requests, "by_route", Requests().by_route)
-    monkeypatch.setattr(endpoint.requests, "turned_away", Requests().turned_away)
+    monkeypatch.setattr(requests, "by_route", Requests().by_route)
+    monkeypatch.setattr(requests, "turned_away", Requests().turned_away)
 
 
 class Scraped:

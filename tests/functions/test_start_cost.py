@@ -36,7 +36,7 @@ def others():
 async def main():
     heavy = (
         "fastapi", "starlette", "azure.data.tables", "azure.identity", "azure.keyvault.secrets",
-        "argon2", "aiohttp", "joserfc", "httpx", "authlib",
+        "argon2", "aiohttp", "joserfc", "httpx", "authlib", "opentelemetry.sdk", "azure.monitor",
     )
     said = {"webhook": (await ask(webhook, key="none")).status_code, "poll": (await ask(agent_poll)).status_code}
     said["loaded before"] = [name for name in heavy if name in sys.modules]

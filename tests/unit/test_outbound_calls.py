@@ -13,6 +13,7 @@ MAY: Final = {
     "hub/storage/azure/": "Table, Queue and Blob Storage: AzureWebJobsStorage",
     "hub/secrets/vault.py": "Key Vault: NEXOMATIC_KEY_VAULT",
     "hub/announce/event_grid.py": "the topic: NEXOMATIC_EVENTGRID_TOPIC",
+    "hub/insights/azure_monitor.py": "Application Insights: APPLICATIONINSIGHTS_CONNECTION_STRING",
     "hub/people/oidc_http.py": "the provider of sign-in: NEXOMATIC_OIDC_ISSUER, and what its own document names",
 }
 """Files that open connections, and the setting that says where to."""

@@ -1,0 +1,1 @@
+"""What is told to Azure Monitor, where a connection string says so: traces and metrics."""
