@@ -42,8 +42,8 @@ def examples_and_docs(facts: Facts) -> Iterator[str]:
     for each in facts.settings:
         if each.name in example and (example[each.name] or "") != each.example:
             yield f"local.settings.example.json: {each.name} is {example[each.name]!r}, in the code {each.example!r}"
-    table = {row[0] for row in rows(facts.files["docs/settings.md"])} - {"setting"}
-    yield from differ("docs/settings.md", {each for each in table if not set(each) <= set("-|")}, known)
+    table = {name for row in rows(facts.files["docs/settings.md"]) for name in re.findall(r"\w*[A-Z]_?\w+", row[0])}
+    yield from differ("docs/settings.md", table, known | facts.of_one_machine)
 
 
 def app_settings(facts: Facts) -> Iterator[str]:
@@ -100,7 +100,7 @@ def names_in_texts(facts: Facts) -> Iterator[str]:
     known = {each.name for each in facts.settings}
     azd = set(re.findall(r"readEnvironmentVariable\('(\w+)'", facts.files["infra/bicep/main.bicepparam"]))
     scripts = "".join(text for path, text in facts.files.items() if path.endswith(".sh"))
-    known |= azd | set(re.findall(r"\$\{(NEXOMATIC_\w+)", scripts)) | {"NEXOMATIC_PORT"}
+    known |= azd | set(re.findall(r"\$\{(NEXOMATIC_\w+)", scripts)) | facts.of_one_machine
     of_sinks = re.compile(
         r"NEXOMATIC_(AGENT|PARAM)_\w*|NEXOMATIC_(ACTION|ATTEMPT|EVENT_ID|EVENT_TYPE|INPUT|RESULT|TASK_MARK)"
     )

@@ -109,6 +109,7 @@ BECOMES: Final[list[tuple[str, str, str]]] = [
     ("docs/nexo.md", ".venv/bin/nexo login https://", "cannot: the hub is yours"),
     ("docs/nexo.md", ".venv/bin/nexo", PLATFORM),
     ("docs/nexo.md", "nexo ", PLATFORM),
+    ("docs/one-machine.md", "make hub-package", "cannot: it asks PyPI for wheels, and makes some 60 MB"),
     ("docs/package.md", "make package", "tests/package/test_package.py"),
     ("docs/people.md", "curl", "tests/functions/test_session.py"),
     ("docs/runbooks/", "nexo ", LOOKS),

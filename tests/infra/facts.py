@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lark import Tree
 
+from hosting.service.serving import OPTIONS
 from hub.people.roles import ROUTES
 from hub.rules.metrics import METRICS, Scope
 from hub.settings_table import SETTINGS, Setting
@@ -51,6 +52,8 @@ class Facts:
 
     files: Mapping[str, str]
     settings: tuple[Setting, ...] = SETTINGS
+    of_one_machine: frozenset[str] = frozenset(OPTIONS.values())
+    """Settings of the service of one machine, and of it alone."""
     tables: tuple[str, ...] = keys.TABLES
     containers: tuple[str, ...] = keys.CONTAINERS
     anchors: str = keys.ANCHORS
