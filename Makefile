@@ -36,7 +36,7 @@ package: .venv/.development ## build/nexomatic-hub.zip: what is deployed, with i
 	@$(BIN)/python -m tools.package
 
 .PHONY: agent-package
-agent-package: .venv/.local ## build/agent: the agent as a wheel, and a manifest with its SHA-256
+agent-package: .venv/.local ## build/agent: the agent with what it needs, as the hub hands it out (asks PyPI)
 	@$(BIN)/python -m tools.agent_package
 
 .PHONY: hub-package
@@ -87,6 +87,8 @@ lock: .venv/.development ## pin what requirements*.in ask for, with hashes
 	@for name in requirements requirements-local requirements-dev requirements-checkov; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header $$name.in -o $$name.txt; done
+	@$(BIN)/uv pip compile -q --python-version 3.9 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header agent/requirements.in -o agent/requirements.txt
 
 .PHONY: clean
 clean: ## remove what was installed and built here; your data in .local stays

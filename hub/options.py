@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.distribution.agent_packages import BESIDE_THE_CODE
 from hub.life.terms import Terms
 from hub.rules.cadence import Fleet
 from hub.rules.callers import FrontEnd
@@ -25,6 +28,8 @@ class Options:
     front_end: FrontEnd | None = None
     """Who tells the hub its callers' addresses; None: nobody is believed."""
     receipt_days: int = 14
+    agent_packages: Sequence[Path] = BESIDE_THE_CODE
+    """Folders in which the agent's package may lie."""
     max_bundle: int = 20 * 1024 * 1024
     sealed_secrets: bool = False
     """A sink without a key of its own is given no secrets."""

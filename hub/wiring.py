@@ -25,7 +25,9 @@ from hub.dispatch.orders import Orders
 from hub.dispatch.poll import Hold, Polls
 from hub.dispatch.presence import PresenceBook
 from hub.dispatch.receive_loop import Patience
+from hub.distribution.agent_packages import AgentPackages
 from hub.distribution.bundles import Bundles
+from hub.distribution.installers import Installers
 from hub.evaluation import Evaluation
 from hub.knot import Knot
 from hub.life.agent_calls import AgentCalls
@@ -131,6 +133,8 @@ class Hub:
     idempotency: Idempotency
     resources: Resources
     bundles: Bundles
+    agent_packages: AgentPackages
+    installers: Installers
     sinks: Sinks
     orders: Orders
     people: People
@@ -209,6 +213,7 @@ def build(
     watchers = wires.watchers = Watchers(most, lambda: wires.polls_held() + wires.waits_held())
     hold = Hold(options.fleet, most, lambda: wires.waits_held() + wires.watchers_held())
     wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
+    packages = AgentPackages(options.agent_packages)
     canceller, reruns = Canceller(context, debts, slots), Reruns(context, creator, depths)
     listing = Listing(storage.tables, context.partitions, clock, context.margin())
     operations = Operations(context, OperationRows(storage.tables), listing, canceller, reruns)
@@ -261,6 +266,8 @@ def build(
         watchers=watchers,
         idempotency=Idempotency(context, DeliveryRows(storage.tables)),
         resources=administration.resources,
+        agent_packages=packages,
+        installers=Installers(packages.current, options.public_url),
         bundles=Bundles(configuration.newest, write, storage.blobs, clock, randomness, options.max_bundle),
         sinks=administration.sinks,
         orders=Orders(configuration.newest, write, presence, wires.dispatcher, clock, randomness),

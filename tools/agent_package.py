@@ -1,6 +1,8 @@
 """`make agent-package`: the agent as a wheel in build/agent, and a manifest beside it that says which bytes it is.
 
-    python -m tools.agent_package [--output build/agent]
+    python -m tools.agent_package [--alone] [--output build/agent]
+
+Unless it is wanted alone, a zip with it and the wheels that it needs is made too (`agent_dependencies.py`).
 
 Written by this file rather than by a build back-end: nothing is installed or asked for, and twice from the same tree it
 is the same bytes on every machine.
@@ -126,13 +128,18 @@ def _write(path: Path, contents: Mapping[str, bytes]) -> None:
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.agent_package", description="Build the agent's package.")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "agent", help="the folder to write into")
+    parser.add_argument("--alone", action="store_true", help="the wheel alone: nothing is downloaded")
+    arguments = parser.parse_args(argv)
+    from tools.agent_dependencies import build_with_dependencies
+
     try:
-        wheel = build(parser.parse_args(argv).output)
+        built = build(arguments.output) if arguments.alone else build_with_dependencies(arguments.output)
     except CannotPackage as error:
         print(error, file=sys.stderr)
         return 1
-    digest = json.loads((wheel.parent / MANIFEST).read_text())["sha256"]
-    print(f"{os.path.relpath(wheel)}: {wheel.stat().st_size / 1e3:.0f} kB, sha256 {digest}")
+    manifest = json.loads((built.parent / MANIFEST).read_text())
+    digest = manifest["sha256" if arguments.alone else "package_sha256"]
+    print(f"{os.path.relpath(built)}: {built.stat().st_size / 1e3:.0f} kB, sha256 {digest}")
     return 0
 
 

@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Final
 
 from hub.version import VERSION
+from tools.agent_dependencies import build_with_dependencies
+from tools.agent_package import MANIFEST as AGENT_MANIFEST
 from tools.package_contents import IGNORED, SITE_PACKAGES, manifest, promised, sha256, strip, write_zip
 from tools.zips import CannotPackage
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 REQUIREMENTS: Final = "requirements.txt"
+AGENT_PACKAGE: Final = "agent_package"
+"""The folder in the package where the hub looks for the agent's (`hub/distribution/agent_packages.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def build(output: Path, target: Target, source: Path = ROOT) -> Path:
             shutil.copyfile(source / name, root / name)
         shutil.copyfile(source / IGNORED, root / IGNORED)
         install(root / REQUIREMENTS, root / SITE_PACKAGES, target)
+        add_agent(root / AGENT_PACKAGE, source / "agent")
         names = promised(root)
         write_zip(package, root, names)
         about = {"version": VERSION, "python": target.python, "platform": target.platform or "this machine"}
@@ -61,6 +66,15 @@ def build(output: Path, target: Target, source: Path = ROOT) -> Path:
         output.with_suffix(".zip.sha256").write_text(f"{document['sha256']}  {output.name}\n")
         package.replace(output)
     return output
+
+
+def add_agent(place: Path, source: Path) -> None:
+    """What the hub hands out to who installs an agent. Raises `CannotPackage`."""
+    with tempfile.TemporaryDirectory(dir=place.parent.parent) as folder:
+        package = build_with_dependencies(Path(folder), source)
+        place.mkdir()
+        for each in (package, Path(folder) / AGENT_MANIFEST):
+            shutil.copyfile(each, place / each.name)
 
 
 def install(requirements: Path, site: Path, target: Target) -> None:

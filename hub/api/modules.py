@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from hub.api.cursors import Cursor, Limit, page
 from hub.api.security import Desk, GuardedRoute, check_transfer, person_of
 from hub.api.views import Time, View
+from hub.audit.attempt import intend
 from hub.model.bundle import Bundle
 
 router = APIRouter(route_class=GuardedRoute, tags=["modules"])
@@ -70,6 +71,7 @@ async def put_module(desk: Desk, request: Request, name: str, signature: Signatu
     """Keep a zip as name@version. The same bytes again change nothing but the signature; others are refused."""
     data = await request.body()
     check_transfer(request, data)
+    await intend()  # before the bytes lie anywhere; what stands before and after is told by the configuration's write
     pushed = await desk.bundles.push(name, data, signature, person_of(request).name)
     return JSONResponse(_view(pushed.bundle).model_dump(mode="json"), 201 if pushed.created else 200)
 

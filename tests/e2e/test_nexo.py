@@ -299,6 +299,7 @@ class TestSinks:
         said = nexo("sinks", "enrol", "PYTHON:BASE", "--uses", "2")
         assert said.out.startswith("nxe_")
         assert "nexomatic-agent enroll" in said.err
+        assert f"curl -fsSL {shared.ready['url']}/agent/install.sh | sudo sh -s -- --name NAME" in said.err
         assert made["id"] in [row[0] for row in nexo("sinks", "enrolments").rows]
         enrol = {"token": made["token"], "name": "guest", "version": "0.1.0"}
         answer = requests.post(f"{shared.ready['url']}/agent/enroll", json=enrol, timeout=10)

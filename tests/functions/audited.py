@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ class Call:
     browser: Browser | None = None
     """Who calls; None: the first admin."""
     actor: str = "first-admin"
+    data: bytes | None = None
+    """Sent as it is, in place of a body."""
 
     async def by(self, shell: Shell, method: str, **fields: Any) -> Reply:
         """Call. `fields` in place of those of the body; `token` for somebody else than who it is meant for."""
@@ -33,7 +37,7 @@ class Call:
         body = {**self.body, **fields} if fields else self.body
         if self.browser is not None and token == "":
             return await self.browser(method, self.url, body)
-        return await shell(method, self.url, body, token=token)
+        return await shell(method, self.url, body, data=self.data, token=token)
 
 
 Prepare: TypeAlias = Callable[[Shell], Awaitable[Call]]
@@ -110,6 +114,23 @@ async def restore_secret(shell: Shell) -> Call:
     before = await shell.ok("PUT", "/api/secrets/older", {"value": "v"})
     await shell.ok("PUT", "/api/secrets/older", {"value": "w"}, if_match="*")
     return Call("/api/secrets/older/restore", "secrets/older", {"version": before["version"]})
+
+
+async def push_bundle(_: Shell) -> Call:
+    return Call("/api/modules/new@1", "modules/new@1", data=zipped())
+
+
+async def remove_bundle(shell: Shell) -> Call:
+    await shell("PUT", "/api/modules/old@1", data=zipped())
+    return Call("/api/modules/old@1", "modules/old@1")
+
+
+def zipped() -> bytes:
+    """A bundle."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as bundle:
+        bundle.writestr("tool.py", "def run(payload, params, context): pass")
+    return made.getvalue()
 
 
 async def revoke_token(shell: Shell) -> Call:
@@ -195,6 +216,8 @@ CALLS: dict[str, Prepare] = {
     "POST /api/sources/{name}/receipts/{id}/replay": replay,
     "PUT /api/secrets/{name}": plain("/api/secrets/api-token", "secrets/api-token", {"value": "hunter2-and-more"}),
     "POST /api/secrets/{name}/restore": restore_secret,
+    "PUT /api/modules/{name}": push_bundle,
+    "DELETE /api/modules/{name}": remove_bundle,
     "DELETE /api/secrets/{name}": remove_secret,
     "DELETE /api/sinks/{name}": remove_sink,
     "POST /api/tokens": plain("/api/tokens", "tokens/ci", {"name": "ci", "role": "VIEWER"}),

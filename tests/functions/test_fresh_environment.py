@@ -21,8 +21,11 @@ from azure.identity.aio import ManagedIdentityCredential
 FUNCTIONS = [
     "agent_credential",
     "agent_enroll",
+    "agent_install_ps1",
+    "agent_install_sh",
     "agent_logs",
     "agent_modules",
+    "agent_package",
     "agent_poll",
     "agent_renew",
     "agent_result",

@@ -15,8 +15,11 @@ ABOUT_THE_DOCUMENT = {"GET /api/openapi.json", *(f"GET /api/docs{name}" for name
 FUNCTIONS = {
     "agent_credential": ("POST", "agent/credential"),
     "agent_enroll": ("POST", "agent/enroll"),
+    "agent_install_ps1": ("GET", "agent/install.ps1"),
+    "agent_install_sh": ("GET", "agent/install.sh"),
     "agent_logs": ("POST", "agent/events/{id}/logs"),
     "agent_modules": ("GET", "agent/modules/{digest}"),
+    "agent_package": ("GET", "agent/package/{version}"),
     "agent_poll": ("POST", "agent/poll"),
     "agent_renew": ("POST", "agent/events/{id}/renew"),
     "agent_result": ("POST", "agent/events/{id}/result"),

@@ -6,15 +6,21 @@ import ast
 import email
 import hashlib
 import json
+import os
 import re
 import shutil
+import socket
+import stat
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
+from nexomatic_agent.version import VERSION as AGENT_VERSION
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
@@ -22,6 +28,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from hosting.hub_client import HubClient
 from hub.version import VERSION
 from tests.functions.test_fresh_environment import FUNCTIONS
+from tests.network.rig import until
 from tests.package.unpacked import ROOT, Unpacked, python_of
 from tools.package import AZURE, Target, build, install
 from tools.package_contents import SITE_PACKAGES, promised
@@ -62,10 +69,13 @@ def test_built_again_it_is_the_same_bytes_and_the_manifest_says_which(package: P
 
 def test_it_holds_what_funcignore_promises_and_its_dependencies(unpacked: Unpacked) -> None:
     files = unpacked.files()
-    assert [name for name in files if not name.startswith(".python_packages/")] == promised(ROOT)
+    agent = {f"agent_package/{name}" for name in ("manifest.json", f"nexomatic_agent-{AGENT_VERSION}.zip")}
+    assert agent <= set(files)
+    assert [name for name in files if not name.startswith(".python_packages/") and name not in agent] == promised(ROOT)
     assert all(name.startswith(SITE_PACKAGES) for name in files if name.startswith("."))
     assert {name.partition("/")[0] for name in files} == {
         ".python_packages",
+        "agent_package",
         "function_app.py",
         "functions",
         "host.json",
@@ -168,7 +178,11 @@ def _serve(unpacked: Unpacked, python: Path) -> None:
     before = unpacked.files()
     first_admin = hashlib.sha256(TOKEN.encode()).hexdigest()
     settings = {"NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": first_admin, "host.master": TOKEN}
-    with unpacked.served(python, settings) as url:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    settings["NEXOMATIC_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
+    with unpacked.served(python, settings, port) as url:
         admin = HubClient(url, TOKEN)
         assert admin.get("/api/health/live") == {"status": "up"}
         health = admin.get("/api/health")
@@ -179,7 +193,7 @@ def _serve(unpacked: Unpacked, python: Path) -> None:
         admin.put("/api/actions/do", {"name": "do", "runtime": "python", "module": "a:b"})
         admin.put("/api/event-types/A", {"name": "A", "sink_type": SINK_TYPE, "action": "do"})
         admin.put("/api/sources/hook", {"name": "hook", "kind": "WEBHOOK", "event_types": ["A"]})
-        fired = admin.deliver(url + admin.get("/api/sources/hook")["url"], b"{}", {"content-type": "application/json"})
+        fired = admin.deliver(admin.get("/api/sources/hook")["url"], b"{}", {"content-type": "application/json"})
         token = admin.post("/api/enrolments", {"sink_type": SINK_TYPE})["token"]
         enrolled = requests.post(
             f"{url}/agent/enroll", json={"token": token, "name": "one", "version": "1"}, timeout=30
@@ -194,7 +208,72 @@ def _serve(unpacked: Unpacked, python: Path) -> None:
             },
         )
         assert [task["event_id"] for task in polled["tasks"]] == [fired["event_id"]]
+        _install(Machine(url, admin, unpacked.place / "machine"))
     assert unpacked.files() == before, "it writes into its own folder, which Azure mounts read-only"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A folder in place of a machine, on which the hub's own script installs."""
+
+    hub: str
+    admin: HubClient
+    root: Path
+
+    @property
+    def prefix(self) -> Path:
+        return self.root / "opt"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    def run(self, script: str, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """As `curl … | sh -s -- OPTIONS`, for somebody who has no terminal."""
+        where = ["--prefix", str(self.prefix), "--state", str(self.state), "--python", sys.executable, "--no-service"]
+        return subprocess.run(
+            ["sh", "-s", "--", *where, *options],
+            input=script,
+            text=True,
+            capture_output=True,
+            check=False,
+            env={"PATH": os.defpath, "HOME": str(self.root), **environ},
+            start_new_session=True,
+            timeout=60,
+        )
+
+
+def _install(machine: Machine) -> None:
+    """The line that `nexo sinks enrol` prints, but for the service; then the agent, until the hub sees it."""
+    script = requests.get(f"{machine.hub}/agent/install.sh", timeout=30).text
+    machine.root.mkdir()
+    cut = machine.run(script[: len(script) - 20], "--name", "installed")
+    assert (cut.stdout, machine.prefix.exists()) == ("", False), "a script that is cut off does nothing"
+    other = machine.run(re.sub("SHA256='.{8}", "SHA256='00000000", script), "--name", "installed")
+    assert other.returncode != 0
+    assert "is not what this script was made for" in other.stderr
+    assert list(machine.prefix.rglob("nexomatic_agent")) == []
+    nobody = machine.run(script, "--name", "installed")
+    assert nobody.returncode != 0
+    assert "there is nobody to ask for the enrolment token" in nobody.stderr
+    token = machine.root / "token"
+    token.write_text(machine.admin.post("/api/enrolments", {"sink_type": SINK_TYPE})["token"] + "\n")
+    done = machine.run(script, "--name", "installed", "--token-file", str(token))
+    assert done.returncode == 0, done.stderr
+    assert token.read_text().strip() not in done.stdout + done.stderr
+    assert stat.S_IMODE(machine.state.stat().st_mode) == 0o700
+    agent = subprocess.Popen([str(machine.prefix / "bin/nexomatic-agent"), "run"], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: machine.admin.get("/api/sinks/installed")["state"] == "ONLINE", "the installed agent", 60)
+        again = machine.run(script)
+        assert (again.returncode, "enrolled already" in again.stdout) == (0, True)
+    finally:
+        agent.terminate()
+        agent.wait(60)
+    assert machine.run(script, "--uninstall").returncode == 0
+    assert (machine.prefix.exists(), (machine.state / "identity.json").exists()) == (False, True)
+    assert machine.run(script, "--uninstall", "--purge").returncode == 0
+    assert not machine.state.exists()
 
 
 def test_a_lock_file_that_cannot_be_met_is_said_and_leaves_the_package_before(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Unpacked:
         return sorted(each.relative_to(self.app).as_posix() for each in self.app.rglob("*") if each.is_file())
 
     @contextmanager
-    def served(self, python: Path, settings: Mapping[str, str]) -> Iterator[str]:
+    def served(self, python: Path, settings: Mapping[str, str], port: int = 0) -> Iterator[str]:
         """The address of a host on this Python, which finds the standard library, the package and itself alone."""
         log, host = self.place / "log", self._host()
         command = [str(python), "-S", "-W", "error", "-m", "hosting.host", "--app", str(self.app)]
@@ -54,7 +54,7 @@ class Unpacked:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*command, "--home", str(self.place / "host-home"), "--port", "0"],
+                [*command, "--home", str(self.place / "host-home"), "--port", str(port)],
                 cwd=self.place,
                 env=environ,
                 stdout=output,

@@ -89,7 +89,9 @@ def enrol(
         return
     output.say(made["token"])
     output.note(f"It is shown this once, for {made['uses_left']} of {made['sink_type']}, until {made['expires_at']}.")
-    output.note("On the machine, with the agent installed, put it on standard input or into the environment:")
+    output.note("On a Linux machine, which asks for it, and then is enrolled and runs:")
+    output.note(f"  curl -fsSL {there.url}/agent/install.sh | sudo sh -s -- --name NAME")
+    output.note("Or with the agent installed already, and the token in its environment:")
     output.note(f"  NEXOMATIC_AGENT_TOKEN=… nexomatic-agent enroll --hub {there.url} --name NAME")
     output.note("  nexomatic-agent run")
 
