@@ -46,7 +46,7 @@ KNOWN |= {f"{role} session": KNOWN[role] for role in ("viewer", "admin")}
 """Who is let in, and to what. The others are nobody."""
 UNHEEDING = {
     "POST /hooks/{key}", "PUT /hooks/{key}", "GET /hooks/status/{id}", "POST /agent/enroll", "GET /",
-    "GET /api/health/live",
+    "GET /api/health/live", "GET /agent/install.sh", "GET /agent/install.ps1", "GET /agent/package/{version}",
 }  # fmt: skip
 """They do not look at the Authorization header at all."""
 OWN_REFUSALS = {"POST /agent/enroll", "POST /api/session", "POST /api/session/invitation"}

@@ -83,6 +83,8 @@ BECOMES: Final[list[tuple[str, str, str]]] = [
     ("README.md", "make run", LOCAL),
     ("README.md", "make test", "cannot: it is what runs this test"),
     ("README.md", ".venv/bin/nexo", PLATFORM),
+    ("docs/agent.md", "curl -fsSL https://hub.example.org/agent/install.sh", "tests/package/test_package.py::_install"),
+    ("docs/agent.md", "~/agent/bin/nexomatic-agent run", "tests/package/test_package.py::_install"),
     ("docs/agent.md", "pip install ./agent", "tests/package/test_agent_package.py"),
     ("docs/agent.md", "export NEXOMATIC_AGENT_TOKEN", "agent/tests/test_agent_config.py"),
     ("docs/agent.md", "nexomatic-agent", TUTORIAL),
