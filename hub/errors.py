@@ -181,6 +181,13 @@ class TooMany(NexomaticError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class NoRoom(TooMany):
+    """The disk is nearly full: nothing new is taken until there is room. What was taken goes on."""
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float = 30) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+
+
 class Paused(NexomaticError):
     """This is paused. Try again later."""
 

@@ -209,7 +209,7 @@ async def open_storage(settings: Settings, clock: Clock) -> Storage:
         from hub.storage.embedded import open_embedded
 
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_embedded(settings.home / DATABASE, clock)
+        return open_embedded(settings.home / DATABASE, clock, settings.min_free_bytes)
     from hub.storage.azure import Endpoints, open_azure
 
     address = settings.storage_address

@@ -67,6 +67,8 @@ class Settings:
     front_end: FrontEnd | None
     """None: no header tells who calls."""
     receipt_days: int
+    min_free_bytes: int
+    """0: nobody looks at the disk."""
     first_admin_token_sha256: str | None = field(repr=False)
     session_hours: int
     admin_contact: str | None
@@ -114,6 +116,7 @@ class Settings:
             sealed_secrets=read["NEXOMATIC_SEALED_SECRETS"] is Sealing.ALWAYS,
             front_end=read["NEXOMATIC_FRONT_END"],
             receipt_days=read["NEXOMATIC_RECEIPT_DAYS"],
+            min_free_bytes=read["NEXOMATIC_MIN_FREE_BYTES"],
             first_admin_token_sha256=read["NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256"],
             session_hours=read["NEXOMATIC_SESSION_HOURS"],
             admin_contact=read["NEXOMATIC_ADMIN_CONTACT"],

@@ -234,6 +234,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "How long receipts of webhook requests are kept. One that lies on an event goes with it, if that is sooner.",
     ),
     Setting(
+        "NEXOMATIC_MIN_FREE_BYTES",
+        _whole(0, 999_999_999_999),
+        256 * 1024 * 1024,
+        "bytes; 0: the disk may fill up",
+        "Of the embedded engine: with less free on its disk new events are refused (507), and what was taken goes on "
+        "with this reserve ([the disk](backup.md#when-the-disk-is-nearly-full)).",
+    ),
+    Setting(
         "NEXOMATIC_ROOT_KEY",
         _key,
         None,

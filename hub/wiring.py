@@ -309,6 +309,7 @@ def _context(
         randomness=randomness,
         route=Overflow(clock).route,
         wake=wires.wake,
+        room=storage.room,
         cancelled=wires.cancelled,
         restarted=wires.restarted,
     )

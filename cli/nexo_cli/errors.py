@@ -63,7 +63,7 @@ def exit_code_of(status: int) -> Exit:
         return Exit.NOT_FOUND
     if status in (409, 412):
         return Exit.CONFLICT
-    if status in (429, 502, 503, 504):
+    if status in (429, 502, 503, 504, 507):
         return Exit.UNAVAILABLE
     return Exit.USAGE if status in (400, 413, 415) else Exit.FAILED
 
@@ -74,6 +74,7 @@ _HINTS = {
     "changed": "Somebody else changed it after you had read it. Look at what is there now, and try again.",
     "conflict": "Somebody else was first. Look at what is there now, and try again.",
     "too-many": "A limit is reached. Try again later, or see docs/limits.md",
+    "no-room": 'The disk of the hub\'s machine is nearly full: see the runbook "Storage is throttled or full".',
     "unavailable": "The hub's storage does not answer. It may have been done all the same: look, then repeat it.",
     "internal": "This is a bug of the hub. Its log says more.",
 }

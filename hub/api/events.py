@@ -46,6 +46,7 @@ async def fire(
     desk: Desk, request: Request, response: Response, body: Fire, idempotency_key: IdempotencyKey = None
 ) -> EventView:
     """Fire an event by hand. Under one Idempotency-Key there is one event, however often it is asked for in a day."""
+    desk.life.check_room()
     event_type, snapshot = await _fireable(desk, body.event_type)
     payload = strict_json.encode_bounded(body.payload, desk.life.terms.max_payload)
     promised = None

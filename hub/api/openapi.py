@@ -49,6 +49,7 @@ _ERRORS: Final = {
     413: "The body or payload is larger than allowed",
     415: "The body is compressed",
     429: "Too much at once: `Retry-After`",
+    507: "The disk is nearly full, nothing new is taken: `Retry-After`",
     503: "Storage, or the key vault, does not answer: `Retry-After`",
 }
 _DONE: Final = {
@@ -63,6 +64,7 @@ _HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
     401: {"WWW-Authenticate": "How to prove who one is"},
     429: {"Retry-After": "Seconds"},
     503: {"Retry-After": "Seconds"},
+    507: {"Retry-After": "Seconds"},
 }
 _LIMITED: Final = frozenset(
     {
@@ -75,6 +77,10 @@ _LIMITED: Final = frozenset(
     }
 )
 """They answer 429 when there is too much."""
+_NEW: Final = frozenset(
+    {"POST /api/events", "POST /api/events/{id}/retry", "POST /api/sources/{name}/receipts/{id}/replay"}
+)
+"""They make events: 507 when there is no room for any."""
 
 
 def finished(document: Node) -> Node:
@@ -137,6 +143,8 @@ def _errors(route: str, operation: Node) -> Iterator[int]:
         yield 412
     if route in _LIMITED:
         yield 429
+    if route in _NEW:
+        yield 507
 
 
 def _security(access: Access, method: str) -> list[Node]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub.clock import Clock
+from hub.errors import NoRoom
 from hub.evaluation import Evaluation
 from hub.life.news import News
 from hub.life.terms import Terms
@@ -16,7 +17,7 @@ from hub.storage.contents import Contents
 from hub.storage.events import EventRows
 from hub.storage.log_rows import LogRows
 from hub.storage.partition_index import PartitionIndex
-from hub.storage.ports import Queues
+from hub.storage.ports import Queues, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,18 @@ class LifeContext:
     """The queue for one more message of an EventType, which is counted: floods go to the overflow."""
     wake: Callable[[str], None]
     """Tells the receive loop of a queue in this process that something is there now."""
+    room: Callable[[], Room]
+    """Whether there is room for new events, as `Storage.room` says it."""
     cancelled: Callable[[str, str], None]
     """Tells the polls held in this process that this sink's event (sink, event id) was cancelled."""
 
     restarted: Callable[[str], None]
     """Tells the polls held in this process for this sink that nobody listens to them: it hands back after a restart."""
+
+    def check_room(self) -> None:
+        """See that something new may be stored. What follows from what is there need not ask. Raises `NoRoom`."""
+        if not self.room().enough:
+            raise NoRoom
 
     def now(self) -> datetime:
         """The time of day, cut to the milliseconds that storage keeps."""

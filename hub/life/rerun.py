@@ -47,8 +47,10 @@ class Reruns:
     async def rerun(self, wish: Wish) -> Event:
         """The new event, durable.
 
-        Raises `NotFound`, `Rejected` when it cannot be run again, `TooMany` while its queue is full, `Unavailable`.
+        Raises `NotFound`, `Rejected` when it cannot be run again, `TooMany` while its queue is full, `NoRoom`,
+        `Unavailable`.
         """
+        self._life.check_room()
         stored = await self._read(wish.event_id)
         event = stored.event
         if not event.state.final:

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     KEY_VAULT = "KEY_VAULT"
     CLOCK = "CLOCK"
     TIMER = "TIMER"
+    DISK = "DISK"
 
 
 WORDS: Final[Mapping[Reason, str]] = {
@@ -24,6 +25,7 @@ WORDS: Final[Mapping[Reason, str]] = {
     Reason.KEY_VAULT: "the key vault does not answer as it should: what needs a secret waits",
     Reason.CLOCK: "this instance's clock is too far from storage's: it hands out no work",
     Reason.TIMER: "the timer has stopped: requests do its work meanwhile",
+    Reason.DISK: "the disk is nearly full: new events are refused until there is room, the others go on",
 }
 """The same for people."""
 _NOT_READY: Final = frozenset({Reason.NOT_STARTED, Reason.STORAGE})

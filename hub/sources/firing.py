@@ -61,9 +61,10 @@ class Firing:
     async def fire(self, taken: Taken, derive: Callable[[str], str] | None = None) -> Fired:
         """Fire what it fires; `derive` is the id of its event of this type, when it must be the same at a second try.
 
-        Raises `TooMany` when the queue of any has no room: sent again, all of it fires. Raises `Unavailable`; then some
-        of it may have come to be.
+        Raises `NoRoom`, and `TooMany` when the queue of any is full: sent again, all of it fires. Raises `Unavailable`;
+        then some of it may have come to be.
         """
+        self._life.check_room()
         arrival = taken.arrival
         names = arrival.source.event_types
         decisions = [await decide(self._life, name, taken) for name in names]

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from hub.errors import NexomaticError
+from hub.errors import NexomaticError, NoRoom
 from hub.life.context import LifeContext
 from hub.model.receipt import KeptBody, Line, Receipt, Verdict
 from hub.sources.arrival import Arrival, Taken, sha256_of
@@ -66,7 +66,8 @@ class Receipts:
         """It was refused, and who sent it will keep nothing of it: the receipt must be there. Raises `Unavailable`."""
         status = self._status_of(error)
         source, now = arrival.source.name, arrival.at
-        if not self.counted.single(source, now):
+        # A reserve that every refused request took of would soon be gone.
+        if isinstance(error, NoRoom) or not self.counted.single(source, now):
             self.counted.count(source, status, now)
             return
         reason = str(error)[:_MOST_REASON] if isinstance(error, NexomaticError) else "the hub failed; its log says more"

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 MOST_A_MINUTE: Final = 100
 WRITE_EVERY_SECONDS: Final = 1.0
+_MANY: Final = f"more than {MOST_A_MINUTE} requests were refused in this minute: these are the others"
+_NO_ROOM: Final = "the disk was nearly full: what was refused in this minute for that has no receipt each"
 
 
 @dataclass(slots=True)
@@ -90,7 +92,7 @@ def _receipt(source: str, minute: _Minute) -> Receipt:
         at=minute.begins,
         verdict=Verdict.COUNTED,
         status=minute.counts.most_common(1)[0][0],
-        reason=f"more than {MOST_A_MINUTE} requests were refused in this minute: these are the others",
+        reason=_MANY if minute.single >= MOST_A_MINUTE else _NO_ROOM,
         count=minute.counts.total(),
         counts={str(status): number for status, number in minute.counts.items()},
     )

@@ -170,6 +170,7 @@ class Schedules:
         before, made = due.before, 0
         for tick in due.ticks:
             try:
+                self._life.check_room()  # a tick that is refused stays due
                 await together(*self._events(due, tick, before, snapshot))
             except NexomaticError as error:
                 failures.append(error)

@@ -76,7 +76,7 @@ class Webhooks:
         """Fire what this request fires; all of it is durable when this returns.
 
         Raises `NotFound` (no such address), and what refuses it: `Gone`, `Paused`, `Unavailable`, `Invalid` and its
-        kinds, `NotAllowed`, `Unverified`, `TooMany`.
+        kinds, `NotAllowed`, `Unverified`, `TooMany`, `NoRoom`.
         """
         source, snapshot = await self._source(key)
         arrival = self._arrival(source, snapshot, request)
@@ -130,6 +130,7 @@ class Webhooks:
         if challenge is not None:
             await self._stages.receipts.challenged(arrival)
             return Accepted(arrival.id, challenge=challenge)
+        self._life.check_room()  # before anything is kept of it, but not before it is known who sends it
         taken = await take(arrival, limit)
         known = await self._stages.deduplication.meet(taken, source.dedupe)
         if known.receipt_id is not None:

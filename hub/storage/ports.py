@@ -241,6 +241,15 @@ class Anchors(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Whether there is room for what is new. What goes on has a reserve, and goes on without it."""
+
+    enough: bool = True
+    free_bytes: int | None = None
+    """On the disk; None: nobody looked, or it has no end."""
+
+
 class Storage(Protocol):
     """One engine, opened."""
 
@@ -259,6 +268,10 @@ class Storage(Protocol):
 
     def clock_offset(self) -> timedelta:
         """Storage's clock minus this process's, as last seen in an answer; zero where both are the same clock."""
+        ...
+
+    def room(self) -> Room:
+        """Whether new events may be stored, as it was at most a second ago. Waits for nothing."""
         ...
 
     async def prepare(self) -> None:

@@ -79,6 +79,7 @@ class Health:
             Reason.KEY_VAULT: not vault,
             Reason.CLOCK: not self._clock_is_right(),
             Reason.TIMER: beat is not None and self._heartbeat.is_late(beat[0]),
+            Reason.DISK: not self._storage.room().enough,
         }
         return tuple(reason for reason, so in found.items() if so)
 

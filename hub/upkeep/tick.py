@@ -72,14 +72,27 @@ class Upkeep:
         await self._heartbeat.beat()
 
     async def _steps(self) -> None:
-        await self._schedules.step()
-        await self._reconciler.step()
-        await self._operations.step()
-        await self._retention.step()
-        await self._stats.roll()
-        await self._secrets.step()
-        await self._sweep.step()
-        await self._audit.step()
+        """All of them, whichever fail: on a full disk it is retention that makes room. Raises the first failure."""
+        failures: list[NexomaticError] = []
+        for step in (
+            self._schedules.step,
+            self._reconciler.step,
+            self._operations.step,
+            self._retention.step,
+            self._stats.roll,
+            self._secrets.step,
+            self._sweep.step,
+            self._audit.step,
+            self._depart,
+        ):
+            try:
+                await step()
+            except NexomaticError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _depart(self) -> None:
         await self._departures.step(await self._configuration())
 
     async def reconcile(self) -> int:

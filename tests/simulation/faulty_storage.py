@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from hub.errors import NexomaticError, Unavailable
 from hub.storage.counting import OperationCounter
-from hub.storage.ports import Anchors, Blobs, Change, Found, Message, Queues, Row, Storage, Tables, Values
+from hub.storage.ports import Anchors, Blobs, Change, Found, Message, Queues, Room, Row, Storage, Tables, Values
 from tests.simulation.faults import CRASHES, Fault, Faults, Hit, Layer
 from tests.simulation.process import Process
 from tests.simulation.trace import Stored, Trace
@@ -138,6 +138,9 @@ class FaultyStorage:
 
     def clock_offset(self) -> timedelta:
         return -self._offset
+
+    def room(self) -> Room:
+        return self._engine.room()
 
     async def prepare(self) -> None:
         await self._engine.prepare()

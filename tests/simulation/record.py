@@ -23,6 +23,7 @@ from hub.storage.ports import (
     Found,
     Message,
     Queues,
+    Room,
     Row,
     Storage,
     Tables,
@@ -101,6 +102,9 @@ class RecordedStorage:
 
     def clock_offset(self) -> timedelta:
         return self._engine.clock_offset()
+
+    def room(self) -> Room:
+        return self._engine.room()
 
     async def prepare(self) -> None:
         await self._engine.prepare()

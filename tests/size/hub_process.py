@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -39,6 +39,8 @@ class HubProcess:
     """The module that serves; it is told the file of counts, and then what the host is told."""
     first: str = "/api/health"
     """The address of the first request; to a webhook it is a POST."""
+    under: Sequence[str] = ()
+    """A program that becomes the hub's process."""
     port: int = field(default_factory=free_port)
     first_answer_seconds: float = 0.0
     """From the start of the process to the first answered request."""
@@ -53,7 +55,7 @@ class HubProcess:
         arguments.append("--no-keys")  # so that a test may run the timer
         with (self.home / "hub.log").open("ab") as log:
             self._process = subprocess.Popen(
-                leash([sys.executable, "-m", self.program, str(self._counts), *arguments]),
+                leash([*self.under, sys.executable, "-m", self.program, str(self._counts), *arguments]),
                 cwd=ROOT,
                 env={**os.environ, **self._settings()},
                 stdin=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ from hub.storage.azure.pipeline import Plumbing
 from hub.storage.azure.queues import AzureQueues
 from hub.storage.azure.tables import AzureTables
 from hub.storage.keys import CONTAINERS, TABLES
+from hub.storage.ports import Room
 
 
 class AzureStorage:
@@ -35,6 +36,10 @@ class AzureStorage:
     def clock_offset(self) -> timedelta:
         """Storage's clock minus ours, off by 0.5 s plus half a round trip after one answer, less after more."""
         return self._plumbing.service_clock.offset()
+
+    def room(self) -> Room:
+        """Always: an account ends at petabytes."""
+        return Room()
 
     async def prepare(self) -> None:
         """Make the tables and containers of `keys.py` that are not there; any number of processes may do so at once."""

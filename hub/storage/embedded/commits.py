@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -32,8 +32,10 @@ class GroupCommit:
     is all of them: they raise `Unavailable`, and the next group finds out whether there is space again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """`note` is shown the database after each group."""
         self._failing = False
+        self._note_room = note
         self._checkpointed_at = 0
 
     def carry_out(self, connection: sqlite3.Connection, operations: Sequence[Operation[Any]]) -> list[Outcome]:
@@ -55,6 +57,8 @@ class GroupCommit:
         Only this connection ever checkpoints. With a second one doing so, versions of SQLite before 3.51.3 can lose
         pages (the "WAL-reset bug"); besides, a writer that never pauses would keep another from finishing.
         """
+        if self._note_room is not None:
+            self._note_room(connection)
         changes = connection.total_changes - self._checkpointed_at
         if changes < (CHECKPOINT_WHEN_IDLE if idle else CHECKPOINT_ALWAYS):
             return

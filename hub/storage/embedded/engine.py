@@ -20,8 +20,9 @@ from hub.storage.embedded.lanes import InlineLane, Lane, ThreadLane
 from hub.storage.embedded.lock import FileLock
 from hub.storage.embedded.queues import EmbeddedQueues
 from hub.storage.embedded.replacing import finish
+from hub.storage.embedded.room import DiskRoom
 from hub.storage.embedded.tables import EmbeddedTables
-from hub.storage.ports import Anchors, Blobs, Queues, Tables
+from hub.storage.ports import Anchors, Blobs, Queues, Room, Tables
 
 READ_BATCH: Final = 8
 """Reads answered together: enough to spare wake-ups, few enough that the first does not wait for the rest."""
@@ -44,6 +45,7 @@ class EmbeddedStorage:
         clock: Clock,
         latest: int,
         release: Callable[[], None],
+        room: DiskRoom,
         folder: Path | None = None,
     ) -> None:
         """The lanes may be one and the same. `latest`: when a queue was last written, by the clock of then.
@@ -56,6 +58,7 @@ class EmbeddedStorage:
         self._queries = queries
         self._lanes = (gets, queries, writes)
         self._release = release
+        self._room = room
         self._released = False
         self._operations = OperationCounter()
         self._tables = EmbeddedTables(writes, gets, queries, versions, self._operations)
@@ -88,6 +91,9 @@ class EmbeddedStorage:
         """Zero: storage goes by this process's clock."""
         return timedelta(0)
 
+    def room(self) -> Room:
+        return self._room.look()
+
     async def prepare(self) -> None:
         """Make sure that the file can be written. Tables, queues and containers need not be made here."""
         await self._writes.run(_write_something)
@@ -107,8 +113,10 @@ class EmbeddedStorage:
             self._release()
 
 
-def open_embedded(path: Path | None, clock: Clock) -> EmbeddedStorage:
+def open_embedded(path: Path | None, clock: Clock, least_free_bytes: int = 0) -> EmbeddedStorage:
     """Open the database at `path`, making it if it is not there; None is a new one in memory.
+
+    `least_free_bytes`: with less on the disk there is no room for new events; 0: nobody looks.
 
     Blocks while it reads the file, and lowers the interpreter's thread switch interval for the whole process. In memory
     every call is carried out on the calling task, without threads. Raises `Unavailable` if another process has the file
@@ -117,20 +125,21 @@ def open_embedded(path: Path | None, clock: Clock) -> EmbeddedStorage:
     if path is None:
         connection = connect(None)
         lane = InlineLane(connection, GroupCommit())
-        return EmbeddedStorage(lane, lane, lane, create_or_check(connection, None), clock, 0, _nothing)
+        versions, endless = create_or_check(connection, None), DiskRoom(None, 0, clock)
+        return EmbeddedStorage(lane, lane, lane, versions, clock, 0, _nothing, endless)
     try:
         lock = FileLock(path)
     except OSError as error:
         raise Rejected(f"{path} cannot be opened: {error.strerror}.") from error
     try:
         finish(path)  # a restore that was decided, and died
-        return _open_file(path, clock, lock.release)
+        return _open_file(path, clock, lock.release, DiskRoom(path.parent, least_free_bytes, clock))
     except BaseException:
         lock.release()
         raise
 
 
-def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> EmbeddedStorage:
+def _open_file(path: Path, clock: Clock, release: Callable[[], None], room: DiskRoom) -> EmbeddedStorage:
     opened: list[sqlite3.Connection] = []
     try:
         writing = connect(path)
@@ -143,10 +152,10 @@ def _open_file(path: Path, clock: Clock, release: Callable[[], None]) -> Embedde
         raise
     _, getting, querying = opened
     sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
-    writes = ThreadLane("storage-writes", writing, GroupCommit(), batch=GROUP)
+    writes = ThreadLane("storage-writes", writing, GroupCommit(room.note), batch=GROUP)
     gets = ThreadLane("storage-gets", getting, Reads(), batch=READ_BATCH)
     queries = ThreadLane("storage-queries", querying, Reads(), batch=1)
-    return EmbeddedStorage(writes, gets, queries, versions, clock, latest, release, path.parent)
+    return EmbeddedStorage(writes, gets, queries, versions, clock, latest, release, room, path.parent)
 
 
 def _write_something(connection: sqlite3.Connection) -> None:
