@@ -29,6 +29,7 @@ from agent_testing.process import AgentProcess
 from nexo_cli.errors import Exit
 
 from hosting.run import TOLD_TO_STOP
+from tests.e2e import runbooks
 from tests.e2e.conftest import MODULES, configure
 from tests.e2e.local_platform import ROOT, Platform
 from tests.e2e.nexo import Nexo
@@ -580,19 +581,15 @@ class TestTheTutorial:
         assert {"accepted", "refused"} <= set(said.split("\t"))
 
 
-RUNBOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
-
-
 def test_what_the_runbooks_look_at_can_be_looked_at(nexo: Nexo) -> None:
     """Every command in them under "Look", as it stands there."""
     nexo("fire", "MACHINE_REPORT", "-d", "{}", "--wait")
     looks = 0
-    for path in RUNBOOKS:
-        commands = re.findall(r"^```sh look\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for path in runbooks.RUNBOOKS:
+        commands = runbooks.commands(path, "look")
         assert commands or path.name == "README.md", path
-        for line in "".join(commands).splitlines():
-            program, *arguments = line.split()
-            assert program == "nexo", line
+        for program, *arguments in commands:
+            assert program == "nexo", arguments
             nexo(*arguments)
             looks += 1
     assert looks > 20
@@ -623,6 +620,20 @@ def test_the_commands_of_the_other_pages(
             shared.client.delete(f"/api/{path}")
         (shared.home / "modules/hello.py").unlink(missing_ok=True)
     assert len(commands) > 12
+
+
+def test_what_the_runbooks_say_to_do_can_be_done(nexo: Nexo, shared: Platform, tmp_path: Path) -> None:
+    """Every command in a block of its own under "Do"; and what was stolen is good for nothing after."""
+    done: list[str] = []
+    for path in runbooks.RUNBOOKS:
+        if not runbooks.commands(path, "do"):
+            continue
+        stolen = runbooks.prepare(shared)
+        assert [name for name, good in stolen.uses.items() if not good()] == []
+        done += runbooks.do(path, nexo, shared, tmp_path)
+        if path.name == "stolen-credential.md":
+            shared.until(lambda: not any(good() for good in stolen.uses.values()), 30)  # noqa: B023 - asked here
+    assert len(done) > 12
 
 
 def _tutorial(folder: Path) -> str:
