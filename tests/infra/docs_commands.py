@@ -75,6 +75,7 @@ def _whole_quotes(text: str) -> Iterator[str]:
 
 TUTORIAL: Final = "tests/e2e/test_nexo.py::test_every_command_of_it_in_this_order"
 LOOKS: Final = "tests/e2e/test_nexo.py::test_what_the_runbooks_look_at_can_be_looked_at"
+DOES: Final = "tests/e2e/test_nexo.py::test_what_the_runbooks_say_to_do_can_be_done"
 PLATFORM: Final = "tests/e2e/test_nexo.py::test_the_commands_of_the_other_pages"
 AZURE: Final = "cannot: needs an Azure subscription"
 LOCAL: Final = "tests/e2e/test_platform.py"
@@ -115,6 +116,7 @@ BECOMES: Final[list[tuple[str, str, str]]] = [
     ("docs/package.md", "make package", "tests/package/test_package.py"),
     ("docs/people.md", "curl", "tests/functions/test_session.py"),
     ("docs/runbooks/", "nexo ", LOOKS),
+    ("docs/runbooks/", "python -m hosting.backup", DOES),
     ("docs/secrets.md", "api -X PUT $HUB/api/", "cannot: the values are yours"),
     ("docs/settings.md", "TOKEN=", "tests/infra/test_docs_commands.py::test_a_first_admins_token_is_made_as_it_says"),
     ("docs/settings.md", "printf", "tests/infra/test_docs_commands.py::test_a_first_admins_token_is_made_as_it_says"),
