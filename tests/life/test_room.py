@@ -16,7 +16,7 @@ from hub.model.event import State
 from hub.model.operation import BulkAction, EventFilter
 from hub.problems import problem_of
 from hub.rules.rerunning import RerunAs
-from hub.storage.embedded import EmbeddedStorage, open_embedded, room
+from hub.storage.embedded import EmbeddedStorage, open_embedded
 from hub.storage.keys import EVENTS
 from hub.storage.ports import ANY_ETAG, Room
 from hub.wire import Renew, ResultState
@@ -43,7 +43,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     made = Disk()
-    monkeypatch.setattr(room.shutil, "disk_usage", made.usage)
+    monkeypatch.setattr("hub.storage.embedded.room.shutil.disk_usage", made.usage)
     return made
 
 
