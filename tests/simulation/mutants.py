@@ -476,9 +476,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "how far a schedule has come is noted before its events are made",
         (
             SCHEDULES,
-            "            try:\n                await together(*self._events",
-            "            try:\n                reached[due.name] = Progress(due.definition, tick)\n"
-            "                await together(*self._events",
+            "                await together(*self._events(due",
+            "                reached[due.name] = Progress(due.definition, tick)\n"
+            "                await together(*self._events(due",
         ),
     ),
     _mutant(
