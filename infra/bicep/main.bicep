@@ -270,7 +270,7 @@ module network 'modules/network.bicep' = if (privateNetworking) {
     endpointSubnetPrefix: endpointSubnetPrefix
     storageId: storage.outputs.id
     hubVaultId: hubVault.outputs.id
-    secretsVaultId: secretsVault.outputs.id
+    keyVaultId: secretsVault.outputs.id
   }
 }
 
@@ -293,7 +293,7 @@ module hub 'modules/functionapp.bicep' = {
     deploymentContainerName: storage.outputs.deploymentContainerName
     insightsConnectionString: monitoring.outputs.connectionString
     hubVaultUri: hubVault.outputs.uri
-    secretsVaultUri: secretsVault.outputs.uri
+    keyVaultUri: secretsVault.outputs.uri
     outgoingTopicEndpoint: announceChanges ? topics.outputs.outgoingEndpoint : ''
     publicUrl: publicUrl
     frontEnd: frontEnd
@@ -319,7 +319,7 @@ module roles 'modules/roles.bicep' = {
     deploymentContainerName: storage.outputs.deploymentContainerName
     deadLetterContainerName: storage.outputs.deadLetterContainerName
     hubVaultName: hubVault.outputs.name
-    secretsVaultName: secretsVault.outputs.name
+    keyVaultName: secretsVault.outputs.name
     insightsName: monitoring.outputs.insightsName
     outgoingTopicName: topics.outputs.outgoingName
     announceChanges: announceChanges

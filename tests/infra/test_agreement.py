@@ -65,7 +65,7 @@ EDITS: Final[list[tuple[str, str, str, str, str]]] = [
     ("roles", ROLES, "4633458b-", "4633458c-", "keyVaultSecretsUser is 4633458b-17de-408a-b874-0445c86b69e6, not"),
     ("roles", ROLES, "scope: hubVault\n", "scope: secretsVault\n", "is known nowhere else"),
     ("roles", ROLES, "principalId: incomingTopicPrincipalId", "principalId: hubPrincipalId", "is known nowhere else"),
-    ("roles", APP, "  NEXOMATIC_KEY_VAULT: secretsVaultUri\n", "", "is for NEXOMATIC_KEY_VAULT, which"),
+    ("roles", APP, "  NEXOMATIC_KEY_VAULT: keyVaultUri\n", "", "is for NEXOMATIC_KEY_VAULT, which"),
     ("roles", "docs/settings.md", "Storage Queue Data Contributor", "Storage Queue Data Reader",
      "Storage Queue Data Reader is known"),
     ("secret_names", APP, "'hub-root-key'", "'hub-key'", "does not name the secret hub-key"),

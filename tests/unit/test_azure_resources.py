@@ -8,6 +8,7 @@ import pytest
 
 from tools import azure_resources
 from tools.azure_resources import BICEP, PRICES, resources, rights
+from tools.bicep.template import read
 
 
 def test_every_resource_of_every_template_is_listed() -> None:
@@ -51,3 +52,15 @@ def test_a_type_that_nobody_said_the_price_of_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(azure_resources, "PRICES", without)
     with pytest.raises(SystemExit, match=r"how is a Microsoft\.KeyVault/vaults paid"):
         azure_resources.resource_lines()
+
+
+def test_no_parameter_looks_like_a_secret_that_is_not_secure() -> None:
+    """As Bicep's own linter looks (`secure-secrets-in-params`), which cannot run here."""
+    secret, allowed = (
+        re.compile("password|pwd|secret|accountkey|acctkey", re.I),
+        re.compile("secret(ur[il]|name)", re.I),
+    )
+    for path in BICEP.rglob("*.bicep"):
+        for each in read(path.read_text("utf-8"), path.name).of("param"):
+            suspect = each.type in ("string", "object") and secret.search(each.name) and not allowed.search(each.name)
+            assert not suspect or "secure" in each.decorators, f"{path.name}: {each.name}"

@@ -64,7 +64,7 @@ param insightsConnectionString string
 param hubVaultUri string
 
 @description('Address of the vault that keeps the values of secrets, with a slash at its end.')
-param secretsVaultUri string
+param keyVaultUri string
 
 @description('Endpoint of the topic that is told of every change of an event\'s state; empty: nobody is told.')
 param outgoingTopicEndpoint string
@@ -227,7 +227,7 @@ var appSettings = {
   NEXOMATIC_FRONT_END: frontEnd
   NEXOMATIC_ROOT_KEY: '@Microsoft.KeyVault(SecretUri=${hubVaultUri}secrets/${secretNames.rootKey})'
   NEXOMATIC_PREVIOUS_ROOT_KEY: previousRootKeyInVault ? '@Microsoft.KeyVault(SecretUri=${hubVaultUri}secrets/${secretNames.previousRootKey})' : ''
-  NEXOMATIC_KEY_VAULT: secretsVaultUri
+  NEXOMATIC_KEY_VAULT: keyVaultUri
   NEXOMATIC_OIDC_ISSUER: oidcIssuer
   NEXOMATIC_OIDC_CLIENT_ID: oidcClientId
   NEXOMATIC_OIDC_CLIENT_SECRET: oidcClientSecretInVault ? '@Microsoft.KeyVault(SecretUri=${hubVaultUri}secrets/${secretNames.oidcClientSecret})' : ''

@@ -25,7 +25,7 @@ param storageId string
 param hubVaultId string
 
 @description('Resource id of the vault for secrets.')
-param secretsVaultId string
+param keyVaultId string
 
 var storageSuffix = environment().suffixes.storage
 
@@ -63,7 +63,7 @@ var endpoints = [
   }
   {
     name: 'secrets-vault'
-    target: secretsVaultId
+    target: keyVaultId
     group: 'vault'
     zone: 3
   }

@@ -20,7 +20,7 @@ param deadLetterContainerName string
 param hubVaultName string
 
 @description('Name of the vault that keeps the values of secrets.')
-param secretsVaultName string
+param keyVaultName string
 
 @description('Name of the Application Insights component.')
 param insightsName string
@@ -95,7 +95,7 @@ resource hubVault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
 }
 
 resource secretsVault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
-  name: secretsVaultName
+  name: keyVaultName
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
