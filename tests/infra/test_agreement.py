@@ -63,6 +63,7 @@ EDITS: Final[list[tuple[str, str, str, str, str]]] = [
     ("storage", STORAGE, "var auditContainerName = 'audit'", "var auditContainerName = 'results'",
      "than the anchors (audit)"),
     ("roles", ROLES, "4633458b-", "4633458c-", "keyVaultSecretsUser is 4633458b-17de-408a-b874-0445c86b69e6, not"),
+    ("roles", ROLES, "  keyVaultSecretsUser: '", "  more: 'x'\n  keyVaultSecretsUser: '", "more is known nowhere"),
     ("roles", ROLES, "scope: hubVault\n", "scope: secretsVault\n", "is known nowhere else"),
     ("roles", ROLES, "principalId: incomingTopicPrincipalId", "principalId: hubPrincipalId", "is known nowhere else"),
     ("roles", APP, "  NEXOMATIC_KEY_VAULT: keyVaultUri\n", "", "is for NEXOMATIC_KEY_VAULT, which"),
@@ -147,6 +148,9 @@ def test_what_the_code_has_and_nobody_else_is_found() -> None:
     facts = of_this_tree()
     more = replace(SETTINGS[0], name="NEXOMATIC_NEW")
     assert len([each for each in disagreements(replace(facts, settings=(*SETTINGS, more))) if "NEW is" in each]) == 3
+    fewer = tuple(each for each in SETTINGS if each.name != "NEXOMATIC_HOME")
+    said = list(disagreements(replace(facts, settings=fewer)))
+    assert "NEXOMATIC_HOME is left out of the template, and is no setting" in said
     for changed in (
         replace(facts, settings=SETTINGS[1:]),
         replace(facts, tables=(*facts.tables, "more")),

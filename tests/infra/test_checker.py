@@ -217,6 +217,14 @@ def test_each_rule_finds_its_broken_example(path: str, old: str, new: str, rule:
     assert any(fault.rule == rule and says in fault.message for fault in found), [str(each) for each in found]
 
 
+def test_a_module_that_nobody_deploys() -> None:
+    spare = "infra/bicep/modules/spare.bicep"
+    assert [str(each) for each in check({**GOOD, spare: "var text = 'a'\noutput text string = text\n"}, READ_BY)] == [
+        f"{spare}:1: no template deploys this module [module]",
+        f"{spare}:2: no template, document or azure.yaml uses the output 'text' [output]",
+    ]
+
+
 def test_every_rule_has_an_example() -> None:
     source = "".join(each.read_text() for each in (ROOT / "tools/bicep").glob("*.py"))
     rules = set(re.findall(r'(?:Fault|_problem|Problem)\([^"]*?"([a-z-]+)"', source))

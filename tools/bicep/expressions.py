@@ -116,7 +116,6 @@ class Expressions:
             yield _END
         elif (inner := getattr(self, f"_in_{data}", None)) is not None:
             inner(node, own)
-            yield _END
         else:
             yield from self._operands(node, own)
 
@@ -137,7 +136,6 @@ class Expressions:
             yield token
             return
         self.quoted(token, own)
-        yield _END
 
     def quoted(self, token: Token, own: frozenset[str]) -> None:
         """What a string fills in."""
