@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 import pytest
+from agent_testing.fake_hub import FakeHub
 from nexomatic_agent import files
+from nexomatic_agent.config import read_settings
+from nexomatic_agent.enrolment import enrol
 from nexomatic_agent.files import UnreadableDocument, make_private_folder, read_document, write_document
 from nexomatic_agent.identity import Identity, Instances, NotEnrolled, load_identity
 from nexomatic_agent.intents import TaskResult
@@ -96,6 +99,13 @@ def test_every_start_names_an_instance_that_the_hub_may_know(tmp_path: Path) -> 
     assert (second.id != first.id, second.replaces) == (True, first.id)
     assert Instances(tmp_path).start() == second
     Instances(tmp_path).forget()
+    assert Instances(tmp_path).start().replaces is None
+
+
+def test_a_new_credential_begins_without_a_past(hub: FakeHub, tmp_path: Path) -> None:
+    Instances(tmp_path).answered(Instances(tmp_path).start())
+    settings = read_settings({"state": str(tmp_path), "hub": hub.address, "token": "nxe_x", "name": "alpha"}, {})
+    enrol(settings, lambda: 0.5)
     assert Instances(tmp_path).start().replaces is None
 
 

@@ -85,6 +85,7 @@ def test_one_that_the_disk_does_not_take_is_used_and_kept_as_soon_as_it_does(
     assert load_identity(tmp_path).credential == "c" * 43
     # Killed now, the next start would ask with the old one, and the same nonce.
     assert (tmp_path / "rotation.json").exists()
+    clock.now = 0.0  # set back: nothing would be due now
     assert one.step() == DAY
     assert load_identity(tmp_path).credential == "d" * 43
     assert len(hub.of("credential")) == 1

@@ -13,7 +13,7 @@ from hub.people.roles import ROUTES, Access
 from hub.storage.keys import AUDIT
 from tests.functions.audited import CALLS, NOT_RECORDED, WRONG
 from tests.functions.browsers import PASSWORD, Browser, invited
-from tests.functions.shell import SINK_TYPE, Shell, opened_shell
+from tests.functions.shell import POLL, SINK_TYPE, Shell, opened_shell
 
 WRITES = [route for route in ROUTES if " /api/" in route and not route.startswith("GET ")]
 
@@ -203,6 +203,23 @@ class TestWhatAnEntrySays:
         assert {each["result"] for each in found} == {"REFUSED"}
         assert "is named by event-types/GO" in found[4]["reason"]
         assert [each["changes"] for each in found] == [[]] * 6
+
+    async def test_a_copied_agent_is_there_once_with_both_addresses(self) -> None:
+        from hub.rules.callers import FrontEnd
+
+        async with opened_shell(front_end=FrontEnd("x-forwarded-for")) as shell:
+            await shell.configure()
+            credential = await shell.enrol("box")
+            await shell.ok("POST", "/agent/poll", POLL, token=credential, x_forwarded_for="192.0.2.7")
+            for _ in range(2):
+                copy = {**POLL, "instance": "instance-2"}
+                reply = await shell("POST", "/agent/poll", copy, token=credential, x_forwarded_for="198.51.100.7")
+                assert "in use by another process" in reply.problem(409)["detail"]
+                assert "192.0.2.7" not in reply.body.decode()
+            told = [each for each in await entries(shell) if each["action"] == "POST /agent/poll"]
+            assert [(each["actor"], each["result"], each["status"]) for each in told] == [("sinks/box", "REFUSED", 409)]
+            for said in ("instance-1 at 192.0.2.7", "instance-2 at 198.51.100.7"):
+                assert said in told[0]["reason"]
 
     async def test_the_address_is_what_a_trusted_front_end_says(self) -> None:
         from hub.rules.callers import FrontEnd

@@ -9,7 +9,9 @@ import pytest
 
 from hub.audit.wanted import Wanted
 from hub.errors import NotFound
+from hub.model.sink import SinkState
 from hub.people.enrolment import WantedEnrolment
+from hub.rules.presence import state_of
 from hub.storage.counting import counting
 from hub.upkeep.departures import Departures
 from hub.wire import Enrol, Poll, Result, ResultState
@@ -55,6 +57,31 @@ async def test_one_that_never_came_too(rig: LifeRig, clock: ManualClock) -> None
     clock.advance(601)
     await rig.hub.upkeep.tick()
     assert await there(rig) == []
+
+
+async def test_so_many_in_a_step(rig: LifeRig, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.upkeep.departures.REMOVED_A_STEP", 2)
+    await rig.event_type("A")
+    for name in ("pod-1", "pod-2", "pod-3"):
+        await enrol(rig, name, ephemeral=True)
+    clock.advance(601)
+    await rig.hub.upkeep.tick()
+    assert await there(rig) == ["pod-3"]
+    clock.advance(60)
+    await rig.hub.upkeep.tick()
+    assert await there(rig) == []
+
+
+async def test_others_stay_however_long_they_are_away(rig: LifeRig, clock: ManualClock) -> None:
+    await rig.event_type("A")
+    await enrol(rig, "box", ephemeral=False)
+    await seen(rig, "box")
+    for _ in range(3):
+        clock.advance(10 * 86400)
+        await rig.hub.upkeep.tick()
+    assert await there(rig) == ["box"]
+    (box,) = [each for each in await rig.hub.sinks.list() if each.name == "box"]
+    assert state_of((await rig.hub.presence.newest([box]))["box"], clock.now()) is SinkState.OFFLINE
 
 
 async def test_one_that_comes_stays(rig: LifeRig, clock: ManualClock) -> None:
