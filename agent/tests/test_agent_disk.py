@@ -9,8 +9,8 @@ from typing import Any, List, Optional
 
 import pytest
 from agent_testing.fake_hub import FakeHub
-from nexomatic_agent import files
-from nexomatic_agent.config import read_settings
+from nexomatic_agent import files, service
+from nexomatic_agent.config import BadSettings, read_settings
 from nexomatic_agent.enrolment import enrol
 from nexomatic_agent.files import UnreadableDocument, make_private_folder, read_document, write_document
 from nexomatic_agent.identity import Identity, Instances, NotEnrolled, load_identity
@@ -107,6 +107,13 @@ def test_a_new_credential_begins_without_a_past(hub: FakeHub, tmp_path: Path) ->
     settings = read_settings({"state": str(tmp_path), "hub": hub.address, "token": "nxe_x", "name": "alpha"}, {})
     enrol(settings, lambda: 0.5)
     assert Instances(tmp_path).start().replaces is None
+
+
+def test_an_identity_of_a_hub_without_tls_is_not_used_any_more(tmp_path: Path) -> None:
+    """An older release took such an address; the credential would cross the network in clear with each call."""
+    Identity("http://hub.example.org", "alpha", "PYTHON:BASE", "c" * 43).save(tmp_path)
+    with pytest.raises(BadSettings, match="with which this agent is enrolled, must begin with https"):
+        service._identity(read_settings({"state": str(tmp_path)}, {}))
 
 
 def test_one_agent_for_a_folder(tmp_path: Path) -> None:

@@ -70,7 +70,12 @@ def verify() -> None:
     else:
         for each in breaks:
             output.painted(f"{each['chain']} {each['seq']}: {each['what']}", output.COLOURS["ERROR"])
-        output.say(f"{said['entries']} entries, {said['anchors_met']} of {said['anchors']} anchors met")
+        unreadable = f"; {said['anchors_unreadable']} anchors cannot be read" if said["anchors_unreadable"] else ""
+        kept = "in all else " if breaks else ""
+        output.say(
+            f"{kept}as it was written: {said['entries']} entries, and {said['anchors_met']} places that "
+            f"{said['anchors']} anchors name{unreadable}"
+        )
     if breaks:
         raise NexoError("the record is not as it was written", Exit.FAILED, hint="See docs/audit.md")
 
