@@ -10,8 +10,12 @@ from agent_testing.fake_hub import Call, FakeHub
 from agent_testing.process import AgentProcess
 from agent_testing.waiting import read_pid
 from nexomatic_agent import commands
+from nexomatic_agent.agent import Agent
 from nexomatic_agent.commands import Commands, is_started_again, known
+from nexomatic_agent.config import read_settings
 from nexomatic_agent.files import UnreadableDocument
+from nexomatic_agent.identity import Identity
+from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.service import TOLD_TO_RESTART, TOLD_TO_STOP
 
 
@@ -82,6 +86,17 @@ def test_a_damaged_book_is_said(tmp_path: Path) -> None:
     (tmp_path / "command.json").write_text('{"format": 1, "id": "1"}\n')
     with pytest.raises(UnreadableDocument, match="command"):
         book(tmp_path)
+
+
+def test_an_agent_that_ends_does_not_take_work_again(hub: FakeHub, tmp_path: Path, modules: Path) -> None:
+    settings = read_settings({"state": str(tmp_path / "state"), "modules": str(modules)}, {})
+    identity = Identity(hub.address, "alpha", "PYTHON:BASE", "credential")
+    agent = Agent(settings, identity, find_interpreter(None), lambda _: None)
+    agent.drain()
+    assert agent.commands.take("resume", "1")
+    assert [call.said["draining"] for call in [hub.wait_call("poll")]] == [True]
+    assert agent._polling.said()["slots"] == 0
+    agent.stop()
 
 
 @pytest.mark.processes

@@ -63,6 +63,8 @@ async def test_drain_is_heard_of_until_it_is_acknowledged_and_stands_until_resum
     done = {**ack, "state": "DONE"}
     assert await heard(shell, credential, slots=0, draining=True, leaving=False, command=done) == []
     assert await box(shell) == ("DRAINING", "DONE")
+    # Whatever the agent offers.
+    assert (await shell("POST", "/agent/poll", {**POLL, "command": done}, token=credential)).status == 204
     # Another start of the agent that has forgotten all is given nothing all the same.
     again = {"instance": "instance-2", "replaces": "instance-1"}
     assert [each["command"] for each in await heard(shell, credential, **again)] == ["drain"]
@@ -112,6 +114,10 @@ async def test_one_that_has_stopped_is_offline_at_once_and_says_by_whom(shell: S
     assert await box(shell) == ("OFFLINE", "DONE")
     assert (await shell.ok("GET", "/api/sinks/box"))["command"]["by"] == "first-admin"
     (await shell("POST", "/api/sinks/box/commands", {"command": "restart"})).problem(409)
+    # Started by hand, and told by a signal to end while it runs something: that it has not gone is seen.
+    next_one = {"instance": "instance-2", "replaces": "instance-1", "command": {**ack, "state": "DONE"}}
+    await heard(shell, credential, **words, running=["01KJMMK7F0JCCE8X9MF5E7CQX0"], **next_one)
+    assert await box(shell) == ("DRAINING", "DONE")
 
 
 @pytest.mark.parametrize("command", ["restart", "stop"])

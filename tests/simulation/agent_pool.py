@@ -57,11 +57,12 @@ class AgentPool:
         """One life; whether it ended by itself, drained."""
         life = len(self._lives) + 1
         agent = self.agent = SimAgent(self._pool.name, self._pool.capacity, self._disk, self._around, life)
+        agent.commanded = self._commanded
         self._lives.append(agent)
         self._around.trace.add(agent.process.name, "started")
         for entry in self._disk.entries.values():
             self._book.resumed(self._pool.name, entry.event_id, entry.attempt)
-        self._ready_since = asyncio.get_running_loop().time()
+        self._commanded()
         living = agent.process.start(agent.live())
         death = asyncio.create_task(agent.process.died.wait())
         await asyncio.wait((living, death), return_when=asyncio.FIRST_COMPLETED)
@@ -92,6 +93,13 @@ class AgentPool:
             self._around.trace.add(self._pool.name, "drains", "hands back" if hand_back else "")
             self.agent.drain(hand_back=hand_back)
             self._not_ready()
+
+    def _commanded(self) -> None:
+        """It takes work from now on, unless it is to drain."""
+        if self._disk.drained:
+            self._not_ready()
+        elif self._ready_since is None:
+            self._ready_since = asyncio.get_running_loop().time()
 
     def _not_ready(self) -> None:
         if self._ready_since is not None:

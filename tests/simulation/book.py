@@ -87,6 +87,7 @@ class Book:
         self.starts: list[Start] = []
         self._secrets: dict[Claim, dict[str, str]] = {}
         """What each claim's task is to be started with."""
+        self._drained: set[str] = set()
         self.gifts: list[Gift] = []
         self.results: dict[Claim, TaskResult] = {}
         """What the hub said it has recorded."""
@@ -97,7 +98,13 @@ class Book:
 
     # --- what agents do
 
+    def drained(self, sink: str, drained: bool) -> None:
+        """It has taken the command to drain, or to resume."""
+        (self._drained.add if drained else self._drained.discard)(sink)
+
     def held(self, sink: str, task: wire.Task) -> None:
+        if sink in self._drained:
+            self._complain(task.event_id, f"it was given to {sink}, which drains and had said so")
         self._check_payload(task)
         named = (each.secret for each in task.parameters if isinstance(each, wire.SecretParameter))
         self._secrets[task.event_id, task.attempt] = {name: self._scenario.secrets[name] for name in named}

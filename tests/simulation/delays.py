@@ -22,6 +22,8 @@ Interval: TypeAlias = tuple[float, float]
 
 CLOCK_MARGIN = 5.0
 FIRST_VISIBILITY = 15.0
+HEARD = 60.0
+"""A command reaches a poll that another process holds when that ends, at latest."""
 RECONCILED = 125.0
 """What needs no sink happens within two minutes and a little."""
 SLOT_FREED = 15.0
@@ -105,6 +107,7 @@ def allowance(scenario: Scenario, hits: Sequence[Hit]) -> float:
     for pool in scenario.pools:
         seconds += sum(length + lost_seconds(lease) for _, length in pool.stalls)
         seconds += len(pool.drains) * (lost_seconds(lease) + away)
+        seconds += len(pool.commands) * (lost_seconds(lease) + away + HEARD)
     return seconds
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hub.model.configuration import OnLost, RetryPolicy
+from hub.model.sink import Command
 from tests.simulation.faults import Drawn, Fault, Layer, Outage, Plan
 from tests.simulation.scenario import FAILED, Kind, Pool, Post, Scenario, WorkKind, kind
 
@@ -22,6 +24,9 @@ def drawn(seed: int) -> tuple[Scenario, Plan]:
     posts = [_post(rng, number, rng.choice(kinds).name) for number in range(rng.randint(1, 5))]
     # Drawn apart, so that all else is as it is without alerts.
     alerts = (ALERT,) if Random(f"alerts/{seed}").random() < 0.3 else ()
+    commanded = Random(f"commands/{seed}")
+    if commanded.random() < 0.15:
+        pools[0] = replace(pools[0], commands=_commands(commanded))
     scenario = Scenario(
         name="drawn",
         seed=seed,
@@ -102,6 +107,19 @@ def _pool(rng: Random, name: str) -> Pool:
         stalls=stalls,
         drains=drains,
     )
+
+
+def _commands(rng: Random) -> tuple[tuple[float, Command], ...]:
+    at = sorted(rng.choice((0.5, 2, 8, 25)) * rng.random() for _ in range(3))
+    told = rng.choice(
+        (
+            (Command.DRAIN, Command.RESUME),
+            (Command.RESTART,),
+            (Command.RESTART, Command.RESTART),
+            (Command.DRAIN, Command.RESTART, Command.RESUME),
+        )
+    )
+    return tuple(zip(at, told, strict=False))
 
 
 def _post(rng: Random, number: int, name: str) -> Post:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
@@ -10,11 +11,13 @@ from random import Random
 from hub.life.create import NewEvent
 from hub.life.rerun import Wish
 from hub.model.configuration import SourceKind
+from hub.model.sink import Command, Order
 from hub.rules.rerunning import RerunAs
+from hub.wiring import Hub
 from tests.simulation.book import Book, id_of, payload_of
 from tests.simulation.network import Network, NoAnswer, Refused
 from tests.simulation.process import Process
-from tests.simulation.scenario import Post, Scenario
+from tests.simulation.scenario import Pool, Post, Scenario
 from tests.simulation.virtual_loop import EPOCH
 
 AGAIN_SECONDS = (0.5, 3.0)
@@ -66,6 +69,29 @@ class People:
                 pass
             else:
                 self._book.cancel_answers[event_id] = "cancelled"
+            await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
+
+    async def command(self, pool: Pool) -> None:
+        """Tell the sink one thing after the other, each again and again until the hub has it; a restart also not."""
+        admin = Process(f"admin-of-{pool.name}")
+        for at, command in pool.commands:
+            await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
+            await self._command(admin, pool.name, command)
+
+    async def _command(self, admin: Process, sink: str, command: Command) -> None:
+        def give(hub: Hub) -> Awaitable[Order]:
+            return hub.orders.give(sink, command, "admin")
+
+        while True:
+            try:
+                await self._network.call(admin, "command", sink, give, patience=70)
+            except NoAnswer:
+                pass
+            except Refused:  # it has not come yet, or has not taken what it was told before
+                if command is Command.RESTART:
+                    return
+            else:
+                return
             await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
 
     async def rerun(self, post: Post) -> None:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from hub.model.configuration import Action, EventType, RetryPolicy, Runtime, ScheduleSource, SinkType
+from hub.model.sink import Command
 from tests.simulation.faults import Outage
 
 POOL = "SIM:POOL"
@@ -108,6 +109,8 @@ class Pool:
     """When its machine stands still, and for how long."""
     drains: tuple[tuple[float, bool], ...] = ()
     """When it is told to stop, and whether it hands back what runs. It is started again some seconds later."""
+    commands: tuple[tuple[float, Command], ...] = ()
+    """When an admin tells it what by the hub; the last is not drain."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ from nexomatic_agent import happenings as told
 from nexomatic_agent.task import Task
 
 from hub import wire
+from hub.model.sink import Command
 from tests.simulation.faults import Fault, Layer
 from tests.simulation.network import NoAnswer, Refused
 from tests.simulation.process import Process
 from tests.simulation.sim_holder import Holder
 from tests.simulation.sim_surroundings import Disk, Entry, Surroundings
+
+COMMANDS = (Command.DRAIN, Command.RESUME, Command.RESTART)
 
 
 class SimAgent:
@@ -34,10 +37,13 @@ class SimAgent:
         self.holders: dict[str, Holder] = {}
         self.freed = asyncio.Event()
         """Set when a slot becomes free, or the agent begins to drain."""
+        self.commanded: Callable[[], None] = lambda: None
+        """Told of each new command."""
 
     async def live(self) -> None:
         """Until drained: resume what is on disk, then poll and work."""
         self.disk.begin_instance(f"{self.around.rng.getrandbits(64):016x}")
+        self.disk.begin_life()
         for claim, entry in list(self.disk.entries.items()):
             self._resume(claim, entry)
         await self._poll_until_drained(self.disk.instance, self.disk.replaces)
@@ -91,13 +97,15 @@ class SimAgent:
             await self.unstalled()
             self.freed.clear()
             body = wire.Poll(
-                slots=max(0, self.capacity - len(self.holders)),
+                slots=0 if self.disk.drained else max(0, self.capacity - len(self.holders)),
                 running=tuple({holder.entry.event_id for holder in self.holders.values()}),
                 version="1.0",
                 instance=instance,
                 replaces=replaces,
-                draining=self.draining,
-                capabilities=None if known else wire.Capabilities(platform="simulated"),
+                draining=self.draining or self.disk.drained,
+                leaving=False if self.disk.drained else None,
+                command=self.disk.command,
+                capabilities=None if known else wire.Capabilities(platform="simulated", commands=COMMANDS),
             )
             try:
                 answer = await self._poll(body, hold)
@@ -128,12 +136,23 @@ class SimAgent:
             self._hold(task)
         for command in answer.commands:
             if isinstance(command, wire.Do):
+                await self._command(command)
                 continue
             for holder in self.holders.values():
                 if holder.entry.event_id == command.event_id:
                     holder.tell(told.CancelHeard())
         await asyncio.sleep(answer.settings.pause)
         return answer.settings.hold
+
+    async def _command(self, do: wire.Do) -> None:
+        new: list[bool] = []
+        await self.at_intent("WriteCommand", lambda: new.append(self.disk.take(do)))
+        if not any(new):
+            return
+        self.around.ledger.drained(self.name, self.disk.drained)
+        self.commanded()
+        if do.command is Command.RESTART:
+            self.drain(hand_back=True)
 
     def _hold(self, said: wire.Task) -> None:
         spread = self.around.rng.random()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from nexomatic_agent.intents import TaskResult
 
 from hub import wire
+from hub.model.sink import Command, CommandState
 from tests.simulation.faults import Faults
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
@@ -43,12 +44,31 @@ class Disk:
     """A poll of this instance was answered, so that the hub knows it."""
     entries: dict[str, Entry] = field(default_factory=dict)
     """By claim: event id and attempt."""
+    command: wire.Heard | None = None
+    drained: bool = False
 
     def begin_instance(self, drawn: str) -> None:
         """The instance of a start: the one before it again, unless the hub may know that one (`identity.py`)."""
         if self.instance and not self.answered:
             return
         self.instance, self.replaces, self.answered = drawn, self.instance or None, False
+
+    def begin_life(self) -> None:
+        """Whoever starts is the process after the one that was to restart (`commands.py`)."""
+        if self.command is not None and self.command.command == Command.RESTART:
+            self.command = self.command.model_copy(update={"state": CommandState.DONE})
+
+    def take(self, do: wire.Do) -> bool:
+        """The hub said this. Whether it is new."""
+        if self.command is not None and self.command.id == do.id:
+            return False
+        heard = wire.Heard(id=do.id, command=do.command, state=CommandState.TAKEN)
+        if do.command is Command.RESUME:
+            heard = heard.model_copy(update={"state": CommandState.DONE})
+        self.command = heard
+        if do.command is not Command.RESTART:
+            self.drained = do.command is Command.DRAIN
+        return True
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,7 @@ class Ledger(Protocol):
     """Who watches what agents do in the real world."""
 
     def held(self, sink: str, task: wire.Task) -> None: ...
+    def drained(self, sink: str, drained: bool) -> None: ...
     def given(self, sink: str, event_id: str, attempt: int, asked_at: float) -> None: ...
     def child_started(self, sink: str, event_id: str, attempt: int, secrets: Mapping[str, str]) -> None: ...
     def recorded(self, sink: str, event_id: str, attempt: int, result: TaskResult, wrote_bytes: int) -> None: ...

@@ -163,6 +163,9 @@ class _World:
             self._agents.append(agent)
             start(agent.live_for_ever())
         people = People(scenario, self._network, self._oracle.book, scenario.rng("people"))
+        for pool in scenario.pools:
+            if pool.commands:
+                self._ask(people.command(pool))
         for post in scenario.posts:
             self._ask(people.post(post))
             if post.cancel_at is not None:
