@@ -21,6 +21,7 @@ OF_THE_PLATFORM: Final = {
 NOT_IN_THE_TEMPLATE: Final = {
     "NEXOMATIC_HOME": "of the embedded engine",
     "NEXOMATIC_ROOT_KEY_FILE": "of the embedded engine",
+    "NEXOMATIC_MIN_FREE_BYTES": "of the embedded engine",
     "AzureWebJobsStorage": "a connection string has a key in it; the account takes none",
     "AzureWebJobsStorage__clientId": "the identity is the system's",
     "NEXOMATIC_KEY_VAULT_CLIENT_ID": "the identity is the system's",
