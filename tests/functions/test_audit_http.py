@@ -114,13 +114,15 @@ async def test_nothing_is_changed_whose_record_cannot_be_begun(
     monkeypatch.setattr(shell.hub.audit.trail._rows, "begin", no_begin)
     for name in ("insert", "put", "replace", "merge", "delete", "transact"):
         noting(name)
-    queued = shell.hub.storage.operations.by_kind()["queue.put"]
+    kinds = ("queue.put", "blob.put", "blob.delete")
+    before = shell.hub.storage.operations.by_kind()
 
     reply = await call.by(shell, route.partition(" ")[0])
 
     reply.problem(503)
     assert written == []
-    assert shell.hub.storage.operations.by_kind()["queue.put"] == queued
+    after = shell.hub.storage.operations.by_kind()
+    assert [after.get(kind, 0) for kind in kinds] == [before.get(kind, 0) for kind in kinds]
     (entry, *_) = await entries(shell)
     assert (entry["action"], entry["result"], entry["status"]) == (route, "FAILED", 503)
 
