@@ -90,7 +90,8 @@ def read_head(path: Path) -> dict[str, Any]:
 def _of_this_format(path: Path, text: bytes) -> dict[str, Any]:
     document = _read_object(path, text)
     if document.get("format") != FORMAT:
-        raise UnreadableDocument(f"{path} is not of format {FORMAT}: it was written by another release of the agent")
+        said = document.get("format")
+        raise UnreadableDocument(f"{path} is of format {said}, and this release reads up to {FORMAT}: a newer one does")
     return document
 
 

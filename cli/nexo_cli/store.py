@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from nexo_cli.errors import Exit, NexoError
 
+FORMAT: Final = 1
+"""Of the files that nexo keeps. The first ones had no number, and are of this one."""
 SERVICE: Final = "nexo"
 TOKEN_VARIABLE: Final = "NEXO_TOKEN"  # noqa: S105 - a name
 HUB_VARIABLE: Final = "NEXO_HUB"
@@ -128,6 +130,10 @@ def _read(name: str) -> dict[str, Any]:
         raise NexoError(f"{path} cannot be read: {error}", hint="Remove it and sign in again: nexo login") from error
     if not isinstance(document, dict):
         raise NexoError(f"{path} is not what nexo wrote", hint="Remove it and sign in again: nexo login")
+    number = document.pop("format", FORMAT)
+    if number != FORMAT:
+        what = f"{path} is of format {number}, and this release of nexo reads up to {FORMAT}"
+        raise NexoError(what, hint="Use the newer release that wrote it")
     return document
 
 
@@ -137,5 +143,5 @@ def _write(name: str, document: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
+        json.dump({"format": FORMAT, **document}, file, indent=2)
     draft.replace(path)

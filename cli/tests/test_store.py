@@ -77,7 +77,7 @@ def test_without_a_keyring_a_file_for_its_owner_has_it(ring: Ring, tmp_path: Pat
     assert store.find(URL).token == "nxt_secret"
     ring.locked = False
     store.keep(URL, "nxt_newer")
-    assert json.loads(Path(where).read_text()) == {}, "what the keyring has lies in no file any more"
+    assert json.loads(Path(where).read_text()) == {"format": 1}, "what the keyring has lies in no file any more"
     ring.locked = True
     with pytest.raises(NexoError, match="does not answer") as error:
         store.find(URL)

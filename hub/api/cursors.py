@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Query
 
 from hub.errors import FieldError, Invalid
 from hub.signing import BadSignature, Signer
 
+FORMAT: Final = 1
 Cursor = Annotated[str | None, Query(max_length=500, description="Where the last answer ended")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 T = TypeVar("T")
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 def issue(signer: Signer, of: str, position: str) -> str:
     """A cursor of this list."""
-    return signer.sign(f"{of} {position}".encode())
+    return signer.sign(f"{FORMAT}:{of} {position}".encode())
 
 
 def read(signer: Signer, of: str, cursor: str | None) -> str | None:
@@ -28,7 +29,8 @@ def read(signer: Signer, of: str, cursor: str | None) -> str | None:
         kind, _, position = signer.read(cursor).decode().partition(" ")
     except (BadSignature, UnicodeDecodeError):
         kind, position = "", ""
-    if kind != of:
+    number, colon, name = kind.rpartition(":")  # the first ones had no number, and are of format 1
+    if name != of or (colon and number != str(FORMAT)):
         what = "is not a cursor of this list: send one as it was answered, or none to begin"
         raise Invalid(f"cursor {what}", [FieldError("cursor", what)])
     return position

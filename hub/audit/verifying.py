@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hub.audit.anchoring import Anchoring
 from hub.clock import Clock
 from hub.errors import Missing
-from hub.model.audit import PEOPLE, Anchor, AnchoredHead
+from hub.model.audit import ANCHOR_FORMAT, PEOPLE, Anchor, AnchoredHead
 from hub.rules import audit_chain
 from hub.rules.audit_chain import GENESIS, START, Break, Link, Point
 from hub.storage.audit_rows import AuditRows, partition_of
@@ -208,9 +208,10 @@ class Verifying:
 
     async def _anchor(self, name: str) -> Anchor | None:
         try:
-            return Anchor.model_validate_json(await self._anchors.get(name))
+            anchor = Anchor.model_validate_json(await self._anchors.get(name))
         except (Missing, ValidationError):
             return None
+        return anchor if anchor.format == ANCHOR_FORMAT else None
 
     async def _meet(self, anchor: Anchor | None, walk: Walk, call: _Call) -> Walk:
         """Whether what it saw is still there."""

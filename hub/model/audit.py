@@ -95,11 +95,14 @@ class AnchoredHead(BaseModel):
     """Of a chain of releases: the time of that entry, which says where it lies."""
 
 
+ANCHOR_FORMAT: Final = 1
+
+
 class Anchor(BaseModel):
     """What the audit said of itself at one moment, written where it cannot be changed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format: int = 1
+    format: int = ANCHOR_FORMAT
     at: datetime
     heads: tuple[AnchoredHead, ...]

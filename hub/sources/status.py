@@ -16,6 +16,7 @@ from hub.signing import Signer
 from hub.storage import keys
 from hub.storage.codec import text_of_time
 
+FORMAT = 1
 STATUS_VALID = timedelta(days=7)
 
 
@@ -29,7 +30,9 @@ class Statuses:
     async def event(self, event_id: str, token: str) -> Event:
         """The event that a status address is about. Raises `NotFound` for one that is not, or no longer, good."""
         try:
-            signed_id, expires = self._signer.read(token).decode().split(" ")
+            signed_id, expires, *number = self._signer.read(token).decode().split(" ")
+            if number not in ([], [str(FORMAT)]):  # the first ones had no number, and are of format 1
+                raise NotFound
             good = hmac.compare_digest(signed_id, ids.check(event_id))
             if good and self._life.clock.now() < datetime.fromisoformat(expires):
                 return (await self._life.events.get(signed_id)).event
@@ -53,4 +56,4 @@ class Statuses:
     def token(self, event_id: str) -> str:
         """What makes a status address good, for seven days."""
         expires = (self._life.clock.now() + STATUS_VALID).isoformat(timespec="seconds")
-        return self._signer.sign(f"{event_id} {expires}".encode())
+        return self._signer.sign(f"{event_id} {expires} {FORMAT}".encode())

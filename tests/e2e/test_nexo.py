@@ -95,7 +95,7 @@ class TestSigningIn:
         token = json.loads(kept.read_text())[ready["url"]]
         assert nexo("hubs").rows == [[ready["url"], "yes"]]
         assert "ended" in nexo("logout").out
-        assert json.loads(kept.read_text()) == {}
+        assert json.loads(kept.read_text()) == {"format": 1}
         refused = Nexo(tmp_path / "other")("login", ready["url"], "--token", stdin=token, code=Exit.NOT_ALLOWED)
         assert "nexo login" in refused.err
 

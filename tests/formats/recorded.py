@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.storage.embedded import values
+from hub.storage.embedded.anchors import FILE as ANCHORS
 from hub.storage.ports import Storage
 
 FOLDER: Final = Path(__file__).parent / "recorded"
@@ -24,10 +25,10 @@ def export_of(release: str) -> dict[str, Any]:
 
 
 def unpack(release: str, folder: Path) -> Path:
-    """Its file of the embedded engine."""
-    path = folder / "nexomatic.db"
-    path.write_bytes(gzip.decompress((FOLDER / release / "nexomatic.db.gz").read_bytes()))
-    return path
+    """Its file of the embedded engine, with the anchors beside it."""
+    for name in ("nexomatic.db", ANCHORS):
+        (folder / name).write_bytes(gzip.decompress((FOLDER / release / f"{name}.gz").read_bytes()))
+    return folder / "nexomatic.db"
 
 
 async def put_back(export: Mapping[str, Any], storage: Storage) -> None:
