@@ -29,8 +29,6 @@ from tools.bicep.parse import (
 INDEX: Final = "[]"
 """In a chain: an element that is computed."""
 _DOT, _END = ".", ";"
-_BEFORE: Final = ("not_op", "minus")
-"""Operators that stand before their operand."""
 _BRANCHES: Final = ("property_accessor", "nested_resource_accessor")
 
 
@@ -121,8 +119,6 @@ class Expressions:
 
     def _operands(self, node: Node, own: frozenset[str]) -> Iterator[Any]:
         """Of whichever operator, one after the other."""
-        if node.data in _BEFORE:
-            yield _END
         for each in trees(node):
             yield from self._flat(each, own)
             if node.data != "operator":  # which only wraps one
