@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nexomatic_agent.service import TOLD_TO_STOP
 
 from tests.functions.shell import PUBLIC_URL, opened_shell
 
@@ -41,6 +42,8 @@ async def test_a_script_holds_the_hubs_address_and_the_packages_digest(folder: P
         assert (again.status, again.body) == (304, b"")
         if name.endswith(".sh"):
             subprocess.run(["sh", "-n"], input=answer.body, check=True)  # noqa: ASYNC221 - a moment
+            assert "\nRestart=always\n" in text
+            assert f"\nRestartPreventExitStatus={TOLD_TO_STOP}\n" in text
 
 
 @pytest.mark.parametrize("url", [None, "https://hub.example.com/'; rm -rf /; '", "https://hub.example.com/$(id)"])

@@ -211,6 +211,8 @@ User=$account
 ExecStart=$prefix/bin/nexomatic-agent run
 Restart=always
 RestartSec=1
+# What the agent answers that the hub has told to stop.
+RestartPreventExitStatus=7
 KillMode=mixed
 TimeoutStopSec=120
 
