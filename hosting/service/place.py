@@ -95,7 +95,7 @@ def _make_environment(folder: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     run(command, folder, {**environ, "PIP_CONFIG_FILE": os.devnull})
     # The service may write nothing here, so what Python would keep of its modules is made now.
-    run([python, "-m", "compileall", "-q", "-j", "0", "app", "venv/lib"], folder, environ)
+    run([python, "-m", "compileall", "-q", "app", "venv/lib"], folder, environ)
     run([python, "-c", "import function_app, hosting.service.__main__"], folder / "app", environ)
     shutil.rmtree(folder / "wheels")
 

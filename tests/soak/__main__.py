@@ -17,6 +17,7 @@ from tests.soak import (
     backup,
     forgetting,
     fuzz,
+    install,
     kills,
     kills_azurite,
     limits,
@@ -42,6 +43,7 @@ RUNS = (
     LongRun("fuzz", 2, fuzz.run),
     LongRun("api", 2, api.run),
     LongRun("backup", 1, backup.run),
+    LongRun("install", 1, install.run),
 )
 RESULT = Path(__file__).resolve().parents[2] / ".local" / "soak.json"
 
