@@ -2,9 +2,9 @@
 
     python -m tools.hub_package [--build N] [--python 3.11 3.12] [--output build]
 
-The code, the agent's wheel, the unit, install.sh, and below wheels/ what requirements-local.txt pins, by hash, for each
-Python; pip itself is among them, because a machine's Python need not bring one. `release.json` names every file with
-its SHA-256. The archive is one of ADR 35, docs/one-machine.md says what to do with it.
+The code, the agent's package, the unit, install.sh, and below wheels/ what requirements-local.txt pins, by hash, for
+each Python; pip itself is among them, because a machine's Python need not bring one. `release.json` names every file
+with its SHA-256. The archive is one of ADR 35, docs/one-machine.md says what to do with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Final
 
 from hub.storage.embedded.database import SCHEMA_VERSION
 from hub.version import VERSION
-from tools import agent_package
+from tools.package import AGENT_PACKAGE, add_agent
 from tools.package_contents import sha256
 from tools.zips import CannotPackage
 
@@ -51,7 +51,7 @@ def fill(folder: Path, version: str, pythons: Sequence[str]) -> None:
     for name in TOP:
         shutil.copy(ROOT / "hosting/service" / name, folder / name)
     shutil.copyfile(ROOT / "requirements-local.txt", folder / "requirements.txt")
-    agent_package.build(folder / "agent")
+    add_agent(folder / "app" / AGENT_PACKAGE, ROOT / "agent")
     about = {"version": version, "pythons": list(pythons), "database_format": SCHEMA_VERSION}
     (folder / "about.json").write_text(json.dumps(about) + "\n")
 

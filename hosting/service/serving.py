@@ -19,7 +19,8 @@ from hub.settings import Settings
 
 APP = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 7071
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = 5.0
+"""Held polls would take any time that is given; nothing relies on an orderly end."""
 PUBLIC_URL = "NEXOMATIC_PUBLIC_URL"
 FRONT_END = "NEXOMATIC_FRONT_END"
 OPTIONS = {

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -166,7 +167,7 @@ def through(machine: Machine, first: Path, second: Path, undo: ExitStack) -> Fig
 
 
 class Use:
-    """An admin and an agent, who go on as releases come and go. The agent is the wheel of the archive."""
+    """An admin and an agent, who go on as releases come and go. The agent is the one that the hub hands out."""
 
     def __init__(self, machine: Machine, port: int, undo: ExitStack) -> None:
         self._machine = machine
@@ -211,11 +212,12 @@ class Use:
         shutil.rmtree(state, ignore_errors=True)
         (state / "modules").mkdir(parents=True)
         (state / "modules/see.py").write_text(_AGENT_MODULE)
-        (wheel,) = (self._machine.root / "opt/nexomatic/current/agent").resolve().glob("*.whl")
-        shutil.copy(wheel, state)  # it goes on while its release is taken away
+        (package,) = (self._machine.root / "opt/nexomatic/current/app/agent_package").resolve().glob("*.zip")
+        with zipfile.ZipFile(package) as wheels:  # unpacked: it goes on while its release is taken away
+            wheels.extractall(state / "wheels")
         environ = {
             **os.environ,
-            "PYTHONPATH": str(state / wheel.name),
+            "PYTHONPATH": os.pathsep.join(str(each) for each in (state / "wheels").rglob("*.whl")),
             "NEXOMATIC_AGENT_HUB": self._url,
             "NEXOMATIC_AGENT_STATE": str(state),
             "NEXOMATIC_AGENT_NAME": "soak",
