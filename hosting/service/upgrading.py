@@ -43,7 +43,7 @@ class Move:
 
 
 class Upgrade:
-    """One command. `say` tells a person what is being done."""
+    """One command, by itself on this machine."""
 
     def __init__(self, layout: Layout, environ: Mapping[str, str], patience_seconds: float) -> None:
         self._layout = layout
