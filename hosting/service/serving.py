@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -54,6 +55,7 @@ def serve(layout: Layout, arguments: argparse.Namespace) -> int:
         told.setdefault(FRONT_END, "x-forwarded-for")  # where our own host writes the caller, and nobody before it
     Settings.from_env(told)
     os.environ.update(told)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload: where there is no certificate, it would be the end
     first_admin.make(APP, layout.data, told)
     return host.main(line)
 

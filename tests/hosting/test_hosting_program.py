@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import write_pair
 from tests.hosting.support import PATIENCE_SECONDS, Reply, ask
 
 pytestmark = pytest.mark.processes
@@ -179,6 +180,17 @@ async def test_what_does_not_end_is_cut_off(tmp_path: Path, target: str) -> None
         assert await running.ends() == 0
         await asyncio.wait((asking,))
     assert "1 invocations did not end within 0.1 s" in "\n".join(running.lines)
+
+
+async def test_a_hangup_reads_the_certificate_again(tmp_path: Path) -> None:
+    certificate, key = write_pair(tmp_path, "one")
+    options = ("--certificate", str(certificate), "--key", str(key))
+    async with program(write_app(tmp_path), *options, ready=False) as running:
+        await running.line(r"serving https://127\.0\.0\.1:")
+        running.process.send_signal(signal.SIGHUP)
+        await running.line("INFO    Host.Certificate the certificate .* was read again")
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

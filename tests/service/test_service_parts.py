@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -90,6 +91,27 @@ def test_serving_to_a_network_in_clear_is_refused_with_status_2(
     assert "--behind-proxy" in capsys.readouterr().err
     assert "RestartPreventExitStatus=2" in UNIT.read_text()
     assert list(Layout(tmp_path).data.iterdir()) == []
+
+
+def test_a_reload_without_a_certificate_is_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Layout(tmp_path).data.mkdir(parents=True)
+    monkeypatch.setenv("NEXOMATIC_HUB_ROOT", str(tmp_path))
+    monkeypatch.setattr("hosting.service.serving.os.environ", dict(os.environ))
+    monkeypatch.setattr("hosting.service.first_admin.make", lambda *_: None)
+    met: list[object] = []
+
+    def main(_: object) -> int:
+        met.append(signal.getsignal(signal.SIGHUP))
+        return 0
+
+    monkeypatch.setattr("hosting.host.main", main)
+    before, mask = signal.getsignal(signal.SIGHUP), os.umask(0)
+    try:
+        assert command.main(["serve"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        os.umask(mask)
+    assert met == [signal.SIG_IGN]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
