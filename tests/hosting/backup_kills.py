@@ -23,7 +23,7 @@ from hub.storage.embedded import open_embedded, replacing
 from hub.storage.keys import EVENTS
 
 MOVES, OTHERS = replacing.__file__, restore.__file__
-EVERY = 12
+EVERY = 40
 """Of the lines that only prepare."""
 DIED, DONE, FAILED = 9, 0, 1
 

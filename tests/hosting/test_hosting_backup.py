@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -313,15 +315,15 @@ def test_killed_at_any_line_it_leaves_what_was_there_or_the_backup(home: Path, t
     write(home, "new", anchor="2026-03-01T130000Z.json")
     # With a log that the backup's database must never meet.
     with writing(home / "nexomatic.db") as said:
-        wait_for(said, 100)
+        wait_for(said, 20)
     home.rename(tmp_path / "template")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.hosting.backup_kills", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # In memory, if there is such a place: a disk flushes more than a thousand times here.
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as place:
+        for name in ("template", "backup"):
+            shutil.copytree(tmp_path / name, Path(place) / name)
+        command = [sys.executable, "-m", "tests.hosting.backup_kills", place]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     old, new = found[0], found[-1]
@@ -330,5 +332,5 @@ def test_killed_at_any_line_it_leaves_what_was_there_or_the_backup(home: Path, t
     changed = found.index(new)
     assert set(found[:changed]) == {old}
     assert set(found[changed:]) == {new}
-    assert changed > 15  # lines before it is decided,
+    assert changed > 10  # lines before it is decided,
     assert len(found) - changed > 15  # and after: it was killed in the middle of the moves, too
