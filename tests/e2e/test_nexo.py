@@ -474,11 +474,11 @@ class TestTheAuthorsLoop:
         assert said.out.startswith("greeting Ada, attempt 1\n")
 
     def test_a_powershell_template_is_complete(self, nexo: Nexo, tmp_path: Path) -> None:
-        made = nexo("new", "module", "hello", "--runtime", "powershell", "--folder", str(tmp_path), "--json").json
-        assert {Path(each).name for each in made} == {"hello.ps1", "test_hello.ps1", "hello.yaml"}
+        made = nexo("new", "module", "greet_pwsh", "--runtime", "powershell", "--folder", str(tmp_path), "--json").json
+        assert {Path(each).name for each in made} == {"greet_pwsh.ps1", "test_greet_pwsh.ps1", "greet_pwsh.yaml"}
         assert not any("NAME." in Path(each).read_text() for each in made)
-        planned = nexo("plan", str(tmp_path / "hello.yaml"), "--json").json
-        assert "event-types/HELLO" in planned["created"]
+        planned = nexo("plan", str(tmp_path / "greet_pwsh.yaml"), "--json").json
+        assert "event-types/GREET_PWSH" in planned["created"]
         assert "is no name" in nexo("new", "module", "../x", code=Exit.USAGE).err
         assert "none of python, shell" in nexo("new", "module", "x", "--runtime", "cobol", code=Exit.USAGE).err
 
