@@ -22,7 +22,6 @@ Installs the Nexomatic agent $VERSION for the hub at $HUB.
   --python PROGRAM    a Python of 3.9 or newer (default: python3)
   --ca-file FILE      certificates to trust instead of the machine's, for a private authority
   --trusted-keys FILE public keys: nothing runs but bundles that one of them signed
-  --allow-http        talk to a hub that is not on this machine without TLS. For a lab
   --no-service        no account and no systemd unit: you start PREFIX/bin/nexomatic-agent run yourself
   --uninstall         stop it and remove program and unit; what it knows stays, with its identity
   --purge             with --uninstall: remove that too, and the account
@@ -34,7 +33,7 @@ die() { printf '%s\n' "nexomatic-agent: $*" >&2; exit 1; }
 
 main() {
     name='' token_file='' prefix=/opt/nexomatic-agent state=/var/lib/nexomatic-agent python=python3 ca_file=''
-    trusted_keys='' allow_http=false service=true uninstall=false purge=false
+    trusted_keys='' service=true uninstall=false purge=false
     account=nexomatic-agent unit=/etc/systemd/system/nexomatic-agent.service
     while [ $# -gt 0 ]; do
         case $1 in
@@ -50,7 +49,6 @@ main() {
                     --trusted-keys) trusted_keys=$2 ;;
                 esac
                 shift 2 ;;
-            --allow-http) allow_http=true; shift ;;
             --no-service) service=false; shift ;;
             --uninstall) uninstall=true; shift ;;
             --purge) purge=true; shift ;;
@@ -163,7 +161,6 @@ write_config() {
     [ -z "$name" ] || printf 'name = %s\n' "$name"
     [ -z "$ca_file" ] || printf 'ca_bundle = %s\n' "$ca_file"
     [ -z "$trusted_keys" ] || printf 'trusted_keys = %s\n' "$trusted_keys"
-    ! $allow_http || printf 'allow_http = true\n'
 }
 
 enrol() {
