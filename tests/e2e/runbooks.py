@@ -41,6 +41,7 @@ def prepare(platform: Platform) -> Stolen:
     client.put("/api/actions/runbook", {"name": "runbook", "runtime": "python", "module": "m:f"})
     client.put("/api/sink-types/NOBODY", {"name": "NOBODY"})
     client.put("/api/event-types/UNWANTED", {"name": "UNWANTED", **common, "sink_type": "NOBODY"})
+    client.delete("/api/sources/github")  # the tutorial's, if that was run before
     client.put("/api/sources/github", {"name": "github", "kind": "WEBHOOK", "event_types": ["UNWANTED"]})
     if client.get("/api/secrets/api-token") is None:
         client.put("/api/secrets/api-token", {"value": "old"})
