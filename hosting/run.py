@@ -25,6 +25,7 @@ from hosting.azurite import Ports, azurite_command, connection_string
 from hosting.demonstration import demonstrate
 from hosting.errors import HostingError, Stopped
 from hosting.hub_client import HubClient, address
+from hosting.leash import leash
 from hosting.ports import ReservedPort
 from hosting.ready import Ready
 from hosting.supervisor import ChildSpec, Supervisor
@@ -238,7 +239,12 @@ def start_sink(supervisor: Supervisor, place: Place, client: HubClient) -> None:
 
 
 def enrol(command: list[str], environ: Mapping[str, str]) -> None:
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    """Make the sink known to the hub. Raises HostingError.
+
+    On a leash: left behind by a start that was killed, it would go on trying, and take the name from the next start.
+    """
+    leashed = leash(command)
+    done = subprocess.run(leashed, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode != 0:
         raise HostingError(f"the sink could not be enrolled: {done.stderr.strip()}")
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from hub.life.operations import Operations
 from tests.functions.browsers import PASSWORD, Browser, invited
-from tests.functions.shell import SINK_TYPE, Reply, Shell
+from tests.functions.shell import POLL, SINK_TYPE, Reply, Shell
 
 ACTION = {"runtime": "python", "module": "m:f"}
 EVENT_TYPE = {"sink_type": SINK_TYPE, "action": "go"}
@@ -103,6 +103,24 @@ async def fire(_: Shell) -> Call:
 async def remove_sink(shell: Shell) -> Call:
     await shell.enrol("box")
     return Call("/api/sinks/box", "sinks/box")
+
+
+async def command_sink(shell: Shell) -> Call:
+    await _come(shell, "told")
+    return Call("/api/sinks/told/commands", "sinks/told", {"command": "restart"})
+
+
+async def cancel_command(shell: Shell) -> Call:
+    await _come(shell, "untold")
+    order = await shell.ok("POST", "/api/sinks/untold/commands", {"command": "restart"})
+    return Call(f"/api/sinks/untold/commands/{order['id']}", "sinks/untold")
+
+
+async def _come(shell: Shell, name: str) -> None:
+    """A sink of this name polls that knows commands."""
+    offers = {"platform": "test", "runtimes": ["python"], "modules": [], "commands": ["restart"]}
+    reply = await shell("POST", "/agent/poll", {**POLL, "capabilities": offers}, token=await shell.enrol(name))
+    assert reply.status == 204, reply.body
 
 
 async def remove_secret(shell: Shell) -> Call:
@@ -220,6 +238,8 @@ CALLS: dict[str, Prepare] = {
     "DELETE /api/modules/{name}": remove_bundle,
     "DELETE /api/secrets/{name}": remove_secret,
     "DELETE /api/sinks/{name}": remove_sink,
+    "POST /api/sinks/{name}/commands": command_sink,
+    "DELETE /api/sinks/{name}/commands/{id}": cancel_command,
     "POST /api/tokens": plain("/api/tokens", "tokens/ci", {"name": "ci", "role": "VIEWER"}),
     "DELETE /api/tokens/{name}": revoke_token,
     "POST /api/enrolments": plain("/api/enrolments", "enrolments/", {"sink_type": SINK_TYPE}),

@@ -105,7 +105,10 @@ async def test_a_follow_on_knows_its_parent_and_its_root(rig: LifeRig) -> None:
         "result_data": {"rows": 3},
     }
     assert (third.event_type, third.parent_id, third.root_id) == ("C", second.event_id, root.id)
-    assert (third.correlation_id, third.traceparent) == (root.correlation_id, root.traceparent)
+    kept = (await rig.read(third.event_id)).traceparent
+    assert (third.correlation_id, kept) == (root.correlation_id, root.traceparent)
+    assert third.traceparent is not None
+    assert third.traceparent.split("-")[1] == "1" * 32, "its run is a span of the same trace"
     assert (await rig.read(third.event_id)).depth == 2
     assert (await rig.read(root.id)).settled
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -115,19 +116,19 @@ def test_a_reload_without_a_certificate_is_not_the_end(tmp_path: Path, monkeypat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_command_of_root_is_the_data_folders_owner_before_it_makes_a_file(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    os.chown(data, 65534, 65534)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+def test_a_command_of_root_is_the_data_folders_owner_before_it_makes_a_file() -> None:
     program = (
         "import os, pathlib, sys; from hosting.service.account import become_owner; "
         "become_owner(pathlib.Path(sys.argv[1])); pathlib.Path(sys.argv[1], 'lock').touch(); print(*os.getresuid())"
     )
-    done = subprocess.run([sys.executable, "-c", program, data], capture_output=True, text=True, check=True)
-    assert done.stdout == "65534 65534 65534\n"
-    made = (data / "lock").stat()
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path lies in folders that only root may enter
+        data = Path(folder) / "data"
+        data.mkdir()
+        os.chown(data, 65534, 65534)
+        Path(folder).chmod(0o755)
+        done = subprocess.run([sys.executable, "-c", program, data], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("65534 65534 65534\n", "")
+        made = (data / "lock").stat()
     assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (65534, 65534, 0o600)
 
 
