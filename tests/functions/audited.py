@@ -119,7 +119,9 @@ async def cancel_command(shell: Shell) -> Call:
 async def _come(shell: Shell, name: str) -> None:
     """A sink of this name polls that knows commands."""
     offers = {"platform": "test", "runtimes": ["python"], "modules": [], "commands": ["restart"]}
-    reply = await shell("POST", "/agent/poll", {**POLL, "capabilities": offers}, token=await shell.enrol(name))
+    reply = await shell(
+        "POST", "/agent/poll", {**POLL, "slots": 0, "capabilities": offers}, token=await shell.enrol(name)
+    )
     assert reply.status == 204, reply.body
 
 
