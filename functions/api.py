@@ -121,6 +121,7 @@ def services_of(here: Hub) -> Services:
         watchers=here.watchers,
         idempotency=here.idempotency,
         configuration=here.configuration,
+        formats=here.formats,
         resources=here.resources,
         bundles=here.bundles,
         secrets=here.secret_book,

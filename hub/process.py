@@ -91,7 +91,8 @@ def _say(why: str) -> None:
 async def open_hub(environ: Mapping[str, str]) -> Hub:
     """A hub over the storage that the settings name, its tables made.
 
-    Raises `BadSettings`, `Rejected` (a root key or file that cannot be used), `Unavailable`.
+    Raises `BadSettings`, `Rejected` (a root key or file that cannot be used), `NotReady` (a database that another
+    release must serve), `Unavailable`.
     """
     settings = Settings.from_env(environ)
     options = options_of(settings)
@@ -108,6 +109,11 @@ async def open_hub(environ: Mapping[str, str]) -> Hub:
     insights = insights_of(settings, process)
     spans = EventSpans(insights.add, clock.now) if insights is not None else None
     opened = build(options, storage, clock, Evaluator(), lambda: secrets.randbits(RANDOM_BITS), topic, vault, spans)
+    try:
+        await opened.configuration.begin()
+    except BaseException:
+        await storage.close()
+        raise
     opened.stats.start(process)
     if insights is not None:
         _insights[asyncio.get_running_loop()] = insights

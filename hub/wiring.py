@@ -16,6 +16,7 @@ from hub.audit.wiring import Audit, build_audit
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.deciding import removal
+from hub.configure.formats import Formats
 from hub.configure.resources import Resources
 from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
@@ -141,6 +142,7 @@ class Hub:
     secrets: CachedSecrets
     """Kept for a minute: for who reads often, and for every write, which is then in force here at once."""
     secret_book: SecretBook
+    formats: Formats
     audit: Audit
 
 
@@ -274,6 +276,7 @@ def build(
         people=administration.people,
         secrets=keeping.kept,
         secret_book=SecretBook(keeping.engine, keeping.kept),
+        formats=Formats(configuration.newest, write, clock),
         audit=audit,
     )
 

@@ -381,6 +381,16 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
 
     FilterView = TypedDict("FilterView", {"state": "list[State]", "event_type": "str | None", "source": "str | None", "sink": "str | None", "from": "str | None", "to": "str | None", "search": "str | None"})
 
+    class Finalised(TypedDict):
+        version: str
+        format: int
+        level: int
+        reads: list[int]
+        finalised_by: str | None
+        finalised_at: str | None
+        finalised: bool
+        words: str
+
     class Fire(TypedDict):
         event_type: str
         payload: NotRequired[Any]
@@ -389,6 +399,14 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
         at: str
         local: str
         note: str | None
+
+    class FormatsView(TypedDict):
+        version: str
+        format: int
+        level: int
+        reads: list[int]
+        finalised_by: str | None
+        finalised_at: str | None
 
     class GenericHmac(TypedDict):
         secret: str
@@ -1059,6 +1077,8 @@ GET_EVENTS_ID_EXPLAIN: Final = Route["ExplainView"]("GET", "/api/events/{id}/exp
 GET_EVENTS_ID_LOGS: Final = Route["LogsView"]("GET", "/api/events/{id}/logs")
 POST_EVENTS_ID_RETRY: Final = Route["EventView"]("POST", "/api/events/{id}/retry")
 GET_EVENTS_ID_TREE: Final = Route["TreeView"]("GET", "/api/events/{id}/tree")
+GET_FORMATS: Final = Route["FormatsView"]("GET", "/api/formats")
+POST_FORMATS_FINALISE: Final = Route["Finalised"]("POST", "/api/formats/finalise")
 GET_HEALTH: Final = Route["Health"]("GET", "/api/health")
 GET_HEALTH_LIVE: Final = Route["Alive"]("GET", "/api/health/live")
 GET_ME: Final = Route["Me"]("GET", "/api/me")

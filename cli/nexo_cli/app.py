@@ -10,6 +10,7 @@ from nexo_cli.commands import (
     configuration,
     cost,
     events,
+    formats,
     modules,
     people,
     people_here,
@@ -26,6 +27,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for each in (people_here, events, configuration, sinks, modules, sources, secrets, people, records, author, cost):
+for each in (
+    people_here,
+    events,
+    configuration,
+    sinks,
+    modules,
+    sources,
+    secrets,
+    people,
+    records,
+    formats,
+    author,
+    cost,
+):
     each.add_to(app)
 bulk.add_to(app, events.events)

@@ -12,6 +12,7 @@ from hub.api import (
     audit,
     docs,
     events,
+    formats,
     health,
     metrics,
     modules,
@@ -37,7 +38,7 @@ VERSION: Final = "1"
 ROUTERS: Final = (
     events.router, operations.router, resources.router, modules.router, receipts.router, schedules.router,
     secrets.router, sinks.router, session.router, users.router, people.router, audit.router, stats.router,
-    metrics.router, health.router, docs.router,
+    metrics.router, health.router, formats.router, docs.router,
 )  # fmt: skip
 
 

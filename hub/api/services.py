@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hub.audit.wiring import Audit
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
+from hub.configure.formats import Formats
 from hub.configure.resources import Resources
 from hub.configure.secret_book import SecretBook
 from hub.configure.sinks import Sinks
@@ -50,6 +51,7 @@ class Services:
     watchers: Watchers
     idempotency: Idempotency
     configuration: ConfigurationCopy
+    formats: Formats
     resources: Resources
     bundles: Bundles
     secrets: SecretBook

@@ -25,7 +25,10 @@ async def intend_edit(seen: Configuration, edit: Edit) -> None:
 def changes_of(seen: Configuration, edit: Edit) -> list[Change]:
     """What this edit makes of what is there."""
     put = [_change(seen.entries.get(each.row_key), each) for each in edit.put]
-    return put + [_change(each, None) for each in edit.remove]
+    removed = [_change(each, None) for each in edit.remove]
+    if edit.level is None:
+        return put + removed
+    return [*put, *removed, change("formats", {"level": seen.at.level.number}, {"level": edit.level.number})]
 
 
 def _change(before: Entry | None, after: Entry | None) -> Change:

@@ -10,8 +10,10 @@ import asyncio
 from typing import Final
 
 from hub.clock import Clock
-from hub.errors import Unavailable
+from hub.errors import NotReady, Unavailable
 from hub.model.snapshot import Snapshot
+from hub.rules import formats
+from hub.storage import codec
 from hub.storage.configuration import Configuration, ConfigurationRows, Credentials, Version
 from hub.storage.ports import Tables
 
@@ -34,6 +36,13 @@ class ConfigurationCopy:
         self._read_at = _NEVER
         self._lock = asyncio.Lock()
         self._invalidated = 0
+
+    async def begin(self) -> None:
+        """Learn in which format to write, before anything is written. One operation.
+
+        Raises `NotReady` if this release is not the one for this database.
+        """
+        _heed(await self._rows.version())
 
     async def current(self) -> Snapshot:
         """What runs today, at most 5 s old."""
@@ -88,14 +97,14 @@ class ConfigurationCopy:
         return found
 
     async def _changed(self, kept: Configuration | None) -> Configuration:
-        at = await self._rows.version()
+        at = _heed(await self._rows.version())
         for _ in range(_TRIES):
             if kept is not None and kept.version == at.text:
                 return kept
             found = await self._load(kept, at)
             if found.version == at.text:
                 return found
-            at = found.at  # somebody wrote while the rows were read: they may be of two versions
+            at = _heed(found.at)  # somebody wrote while the rows were read: they may be of two versions
         raise Unavailable("the configuration changes faster than it can be read; try again later")
 
     async def _load(self, kept: Configuration | None, at: Version) -> Configuration:
@@ -103,3 +112,12 @@ class ConfigurationCopy:
         if kept is not None and touched is not None and len(touched) * WORTH_A_READ < len(kept.entries):
             return await self._rows.reload(kept, touched)
         return await self._rows.load(kept.entries if kept else {})
+
+
+def _heed(at: Version) -> Version:
+    """Write in the format that is in force. Raises `NotReady` if this release must not serve at that level."""
+    why = formats.refusal(at.level.number, codec.FORMAT)
+    if why is not None:
+        raise NotReady({"FORMAT": why})
+    codec.write_as(at.level.number)
+    return at

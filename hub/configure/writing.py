@@ -55,7 +55,7 @@ class ConfigurationWriter:
             for _ in range(_TRIES):
                 seen = await self._copy.newest()
                 edit = decide(seen)
-                if not edit.put and not edit.remove:
+                if edit.is_nothing:
                     return seen.version
                 version = f"{self._randomness() & (1 << 128) - 1:032x}"
                 if await self._written(seen, edit, version):

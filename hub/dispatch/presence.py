@@ -292,7 +292,7 @@ def _encode(presence: Presence, address: str | None, since: datetime, replaces: 
     # In a column of its own: while an update rolls out, the release before reads the other one, and knows no commands.
     commanded = presence.model_dump_json(include=_COMMANDED, exclude_defaults=True)
     values: dict[str, Value] = {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "sink": presence.sink,
         "presence": presence.model_dump_json(exclude=_COMMANDED),
         "address": address or "",
@@ -303,7 +303,7 @@ def _encode(presence: Presence, address: str | None, since: datetime, replaces: 
 
 
 def _decode(row: Row) -> Presence:
-    codec.check_format(row.values["format"])
+    codec.check_format(PRESENCE, row.values["format"])
     presence, commanded = str(row.values["presence"]), row.values.get("commanded")
     if commanded is not None:
         presence = json.dumps({**json.loads(presence), **json.loads(str(commanded))})

@@ -65,7 +65,7 @@ class LeaseTokens:
     def read(self, token: str, *, event_id: str | None, sink: str) -> Lease:
         """The lease, if it is for this sink, and for this event if one is named. Raises `Invalid`."""
         document = json.loads(self._signer.read(token))
-        check_format(document["format"])
+        check_format("leases", document["format"], TOKEN_FORMAT)
         fields = document["holding"]
         if fields["sink"] != sink or event_id not in (None, fields["event_id"]):
             raise Invalid("this lease is for another event or another sink")

@@ -107,4 +107,4 @@ def _key(number: int) -> str:
 
 
 def _taken(claim_id: str, until: datetime) -> Values:
-    return {"format": codec.FORMAT, "claim_id": claim_id, "lease_until": codec.text_of_time(until)}
+    return {"format": codec.written(), "claim_id": claim_id, "lease_until": codec.text_of_time(until)}

@@ -75,11 +75,11 @@ class TokenRows:
 
 
 def _bucket(row: Row) -> Bucket:
-    codec.check_format(row.values["format"])
+    codec.check_format(RATES, row.values["format"])
     tokens = row.values["tokens"]
     assert isinstance(tokens, float | int)
     return Bucket(float(tokens), codec.time_of_text(str(row.values["at"])))
 
 
 def _values(bucket: Bucket, by: str) -> Values:
-    return {"format": codec.FORMAT, "tokens": float(bucket.tokens), "at": codec.text_of_time(bucket.at), "by": by}
+    return {"format": codec.written(), "tokens": float(bucket.tokens), "at": codec.text_of_time(bucket.at), "by": by}

@@ -45,6 +45,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/health": Access.ANYBODY,
     "GET /api/health/live": Access.ANYBODY,
     "POST /api/reconcile": Access.ADMIN,
+    "GET /api/formats": Access.VIEWER,
+    "POST /api/formats/finalise": Access.ADMIN,
     "POST /api/session": Access.ANYBODY,
     "GET /api/session": Access.SIGNED_IN,
     "DELETE /api/session": Access.SIGNED_IN,

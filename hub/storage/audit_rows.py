@@ -82,7 +82,7 @@ class AuditRows:
             row = await self._tables.get(AUDIT, _partition(number), _HEAD)
         except Missing:
             return None
-        codec.check_format(row.values["format"])
+        codec.check_format(AUDIT, row.values["format"])
         return Head(Point(int(row.values["seq"]), str(row.values["hash"])), number, row.etag)
 
     async def add(self, link: Link, head: Head) -> None:
@@ -91,13 +91,13 @@ class AuditRows:
         One transaction; for the first entry of a partition one more write.
         """
         number = head.next_partition
-        values: dict[str, Value] = {"format": codec.FORMAT, "seq": link.seq, "hash": link.hash}
+        values: dict[str, Value] = {"format": codec.written(), "seq": link.seq, "hash": link.hash}
         guard: Change = Insert(_HEAD, values)
         if head.etag is not None and number == head.partition:
             guard = Replace(_HEAD, values, head.etag)
         await self._tables.transact(AUDIT, _partition(number), [guard, Insert(_key(link.seq), _values(link))])
         if number != head.partition:
-            await self._tables.put(AUDIT, *_POINTER, {"format": codec.FORMAT, "partition": number})
+            await self._tables.put(AUDIT, *_POINTER, {"format": codec.written(), "partition": number})
 
     async def get(self, seq: int) -> Link | None:
         """One entry, as it is stored."""
@@ -115,7 +115,7 @@ class AuditRows:
 
     async def begin(self, entry: AuditEntry) -> None:
         """Keep what was begun, over what was kept of it before."""
-        values: dict[str, Value] = {"format": codec.FORMAT, "entry": audit_chain.encode(entry)}
+        values: dict[str, Value] = {"format": codec.written(), "entry": audit_chain.encode(entry)}
         await self._tables.put(AUDIT, _PENDING, entry.id, values)
 
     async def pending(self, before: datetime, limit: int) -> list[Pending]:
@@ -141,7 +141,7 @@ class AuditRows:
 
     async def note_anchored(self, hour: int) -> None:
         """Remember it."""
-        await self._tables.put(AUDIT, *_ANCHORED, {"format": codec.FORMAT, "hour": hour})
+        await self._tables.put(AUDIT, *_ANCHORED, {"format": codec.written(), "hour": hour})
 
     async def _pointer(self) -> int:
         """Where to begin to look for the newest partition. It may be behind."""
@@ -168,7 +168,7 @@ def _key(seq: int) -> str:
 
 def _values(link: Link) -> dict[str, Value]:
     return {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "previous": link.previous,
         "hash": link.hash,
         "entry": link.body,
@@ -177,7 +177,7 @@ def _values(link: Link) -> dict[str, Value]:
 
 def _link(number: int, row: Row) -> Link:
     """Its place is what its address says, whatever the row says of itself."""
-    codec.check_format(row.values["format"])
+    codec.check_format(AUDIT, row.values["format"])
     seq = number * A_PARTITION + A_PARTITION - int(row.key)
     return Link(seq, str(row.values["previous"]), str(row.values["hash"]), _bytes(row, "entry"))
 

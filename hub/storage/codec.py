@@ -8,19 +8,25 @@ it), so that an attempt can be ended without reading the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from hub.errors import NexomaticError
 from hub.model.configuration import SourceKind
 from hub.model.event import Attempt, Content, Event, Outcome, Run, State
+from hub.rules import formats
 from hub.rules.lifecycle import KEPT_ATTEMPTS, Changes, Ending
+from hub.storage.keys import EVENTS
 from hub.storage.ports import Value, Values
 
 FORMAT = 1
 """Grows when a row, or a message, is written in a way the release before cannot read."""
+_written = formats.FIRST
+"""The level in force, as this process last heard. One for all: a process serves one database."""
+MESSAGES: Final = "messages"
+"""What the messages of queues are called beside the names of tables."""
 
 OPEN = "open"
 """True until the event is settled: what upkeep asks for, so that it reads no others."""
@@ -91,7 +97,7 @@ def time_of_text(text: str) -> datetime:
 def encode_event(event: Event) -> dict[str, Value]:
     """All columns of an event's row."""
     columns: dict[str, Value] = {
-        "format": FORMAT,
+        "format": written(),
         "id": event.id,
         "state": event.state.value,
         OPEN: not event.settled,
@@ -131,7 +137,7 @@ def encode_changes(changes: Changes) -> dict[str, Value]:
 
 def decode_event(values: Values) -> Event:
     """The event a row holds. Raises `UnknownFormat`."""
-    check_format(values.get("format"))
+    check_format(EVENTS, values.get("format"))
     fields: dict[str, Any] = {name: values[name] for name in _AS_STORED if values.get(name, "") != ""}
     for name in _TIMES:
         if values.get(name, "") != "":
@@ -150,15 +156,35 @@ def decode_event(values: Values) -> Event:
     )
 
 
-def check_format(number: object) -> None:
-    """Raises `UnknownFormat` unless this release can read it."""
-    if number != FORMAT:
-        raise UnknownFormat(f"format {number} was written by a newer release; this one reads up to {FORMAT}")
+def written() -> int:
+    """The format in which rows and messages are written now: the level in force."""
+    return _written
 
 
-def check_format_if_numbered(values: Mapping[str, Value]) -> None:
+def write_as(level: int) -> None:
+    """This level is in force, as the database says."""
+    global _written
+    _written = level
+
+
+def reads(number: object) -> bool:
+    """Whether this release can read it."""
+    return formats.is_read(number, FORMAT)
+
+
+def check_format(kind: str, number: object, newest: int | None = None) -> None:
+    """Raises `UnknownFormat` unless this release can read it. `kind`: of which table, or what else it is.
+
+    `newest`: of a kind that has a number of its own.
+    """
+    newest = FORMAT if newest is None else newest
+    if not formats.is_read(number, newest):
+        raise UnknownFormat(f"{kind}: format {number} is not known to this release, which reads 1 to {newest}")
+
+
+def check_format_if_numbered(kind: str, values: Mapping[str, Value]) -> None:
     """The same for kinds of rows whose first ones had no number: those are of format 1. Raises `UnknownFormat`."""
-    check_format(values.get("format", 1))
+    check_format(kind, values.get("format", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +197,36 @@ class Hint:
 
 
 def encode_hint(hint: Hint) -> str:
-    body: dict[str, object] = {"format": FORMAT, "id": hint.event_id}
-    if hint.seen_claim:
-        body["seen_claim"] = hint.seen_claim
-    return json.dumps(body, separators=(",", ":"))
+    number = written()
+    return json.dumps({"format": number, **_HINT_WRITERS[number](hint)}, separators=(",", ":"))
 
 
 def decode_hint(body: str) -> Hint:
     """Raises `UnknownFormat`, or ValueError for what is no hint at all."""
     document = json.loads(body)
-    if not isinstance(document, dict) or not isinstance(document.get("id"), str):
+    if not isinstance(document, dict) or "format" not in document:
         raise ValueError("the message is not a hint")
-    check_format(document.get("format"))
+    # Before anything else of it: what is not known is left to who knows it, and not dropped.
+    check_format(MESSAGES, document["format"])
+    return _HINT_READERS[document["format"]](document)
+
+
+def _hint_1(hint: Hint) -> dict[str, object]:
+    body: dict[str, object] = {"id": hint.event_id}
+    if hint.seen_claim:
+        body["seen_claim"] = hint.seen_claim
+    return body
+
+
+def _hint_from_1(document: Mapping[str, Any]) -> Hint:
+    if not isinstance(document.get("id"), str):
+        raise ValueError("the message is not a hint")
     return Hint(document["id"], str(document.get("seen_claim", "")))
+
+
+_HINT_WRITERS: Final[dict[int, Callable[[Hint], dict[str, object]]]] = {1: _hint_1}
+_HINT_READERS: Final[dict[int, Callable[[Mapping[str, Any]], Hint]]] = {1: _hint_from_1}
+"""By format: another one goes beside those that are still read."""
 
 
 def _column(name: str, value: object) -> Mapping[str, Value]:

@@ -25,6 +25,7 @@ from hub.model.secret import SecretInfo
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
 from hub.model.standing import Standing
+from hub.rules.formats import FIRST, Level
 from hub.storage import codec
 from hub.storage.keys import CONFIGURATION
 from hub.storage.ports import Change, Delete, Insert, Put, Replace, Row, Tables, Value, Values
@@ -36,6 +37,8 @@ NO_VERSION: Final = "none"
 """The version before the first write."""
 _VERSION_KEY: Final = "~version"
 """Sorts behind every other key, which `load` relies on."""
+VERSION_FORMAT: Final = 1
+"""Of the version row, for ever: it says the level in force, and so every release must read it."""
 _PAGE: Final = 1000
 _REMEMBERED_CHARS: Final = 4000
 """Of what the version row says of the newest writes; it is read every few seconds."""
@@ -132,12 +135,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The version row: what stands, and what the newest writes have touched."""
+    """The version row: what stands, what the newest writes have touched, and in which format all is written.
+
+    The level is here because this row is what every process reads anyway, and writes under its ETag.
+    """
 
     text: str = NO_VERSION
     etag: str | None = None
     writes: Sequence[tuple[str, Sequence[str]]] = ()
     """The newest first: the version that each led to, and the rows it wrote or removed."""
+    level: Level = field(default_factory=lambda: Level(codec.FORMAT))
+    """Before the first write nothing older is there to be read: the release's own."""
 
     def since(self, older: str) -> set[str] | None:
         """The rows that were touched since an older version stood; None: nobody remembers."""
@@ -148,12 +156,12 @@ class Version:
             touched.update(row_keys)
         return None
 
-    def after(self, version: str, row_keys: Sequence[str]) -> Values:
-        """The columns of the row that stands after one more write."""
+    def after(self, version: str, row_keys: Sequence[str], level: Level | None = None) -> Values:
+        """The columns of the row that stands after one more write, which may raise the level."""
         writes = [(version, list(row_keys)), *self.writes]
         while len(text := json.dumps(writes, separators=(",", ":"))) > _REMEMBERED_CHARS and writes:
             writes.pop()
-        return {"format": codec.FORMAT, "version": version, "writes": text}
+        return {"format": VERSION_FORMAT, "version": version, "writes": text, **_level_columns(level or self.level)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +200,12 @@ class Edit:
 
     put: Sequence[Entry] = ()
     remove: Sequence[Entry] = ()
+    level: Level | None = None
+    """The format to write from now on; None: as it is."""
+
+    @property
+    def is_nothing(self) -> bool:
+        return not self.put and not self.remove and self.level is None
 
 
 Decide: TypeAlias = Callable[[Configuration], Edit]
@@ -257,7 +271,7 @@ class ConfigurationRows:
 
     async def write(self, seen: Configuration, edit: Edit, version: str) -> None:
         """Write the change and the new version, together. Raises `Changed`, `Exists` when `seen` is not the newest."""
-        values = seen.at.after(version, [each.row_key for each in (*edit.put, *edit.remove)])
+        values = seen.at.after(version, [each.row_key for each in (*edit.put, *edit.remove)], edit.level)
         guard: Change = Insert(_VERSION_KEY, values)
         if seen.at.etag is not None:
             guard = Replace(_VERSION_KEY, values, seen.at.etag)
@@ -308,16 +322,34 @@ def _credentials(entries: Iterable[Entry]) -> Credentials:
 
 
 def _version_of(row: Row) -> Version:
-    codec.check_format(row.values["format"])
+    codec.check_format(CONFIGURATION, row.values["format"], VERSION_FORMAT)
     writes = json.loads(str(row.values.get("writes", "[]")))
-    return Version(str(row.values["version"]), row.etag, [(version, row_keys) for version, row_keys in writes])
+    touched = [(version, row_keys) for version, row_keys in writes]
+    return Version(str(row.values["version"]), row.etag, touched, _level_of(row.values))
+
+
+def _level_of(values: Values) -> Level:
+    """What was written before there was a level is of the first format, and so is what says none."""
+    number, at = values.get("level", FIRST), values.get("level_at")
+    assert isinstance(number, int)
+    by = values.get("level_by")
+    return Level(number, str(by) if by else None, codec.time_of_text(str(at)) if at else None)
+
+
+def _level_columns(level: Level) -> dict[str, Value]:
+    if level.number == FIRST:
+        return {}
+    said: dict[str, Value] = {"level": level.number}
+    if level.by is not None and level.at is not None:
+        said |= {"level_by": level.by, "level_at": codec.text_of_time(level.at)}
+    return said
 
 
 def _entry(row: Row, known: Mapping[str, Entry]) -> Entry:
     before = known.get(row.key)
     if before is not None and before.etag == row.etag:
         return before
-    codec.check_format(row.values["format"])
+    codec.check_format(CONFIGURATION, row.values["format"])
     kind = RowKind(row.key.partition(":")[0])
     secrets: dict[str, Any] = {name: row.values[name] for name in _SECRET_COLUMNS if row.values.get(name)}
     secrets |= {name: codec.time_of_text(str(row.values[name])) for name in _TIME_COLUMNS if row.values.get(name)}
@@ -340,7 +372,7 @@ def _values(entry: Entry, version: str) -> dict[str, Value]:
     if len(document) > MAX_DOCUMENT_BYTES:
         raise LimitExceeded(f"as JSON this is {len(document)} bytes; at most {MAX_DOCUMENT_BYTES} can be stored")
     values: dict[str, Value] = {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "revision": version,
         "name": entry.name,
         "document": document,

@@ -92,7 +92,7 @@ class DeliveryRows:
 
 def _values(delivery: Delivery) -> dict[str, Value]:
     return {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "at": codec.text_of_time(delivery.at),
         "shard": delivery.shard,
         "expires_at": codec.text_of_time(delivery.expires_at),
@@ -101,7 +101,7 @@ def _values(delivery: Delivery) -> dict[str, Value]:
 
 
 def _delivery(row: Row) -> Delivery:
-    codec.check_format(row.values["format"])
+    codec.check_format(DELIVERIES, row.values["format"])
     return Delivery(
         at=codec.time_of_text(str(row.values["at"])),
         shard=str(row.values["shard"]),

@@ -33,6 +33,6 @@ class EventReceipts:
             select=_COLUMNS,
         )
         for row in found.rows:
-            codec.check_format(row.values.get("format"))
+            codec.check_format(EVENTS, row.values.get("format"))
         receipts = [decode_receipt(row.values["receipt"]) for row in found.rows]
         return Page(receipts, len(receipts), id_reached(found.reached))

@@ -109,7 +109,7 @@ def _page(rows: Sequence[Row], pick: Pick, reached: str | None) -> Page[Summary]
 
 
 def _summary(values: Values) -> Summary:
-    codec.check_format(values.get("format"))
+    codec.check_format(EVENTS, values.get("format"))
     fields: dict[str, Any] = {name: values[name] for name in _TEXT if values.get(name, "") != ""}
     for name in _TIMES:
         text: Value = values.get(name, "")

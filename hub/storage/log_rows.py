@@ -50,7 +50,7 @@ class LogRows:
     async def add(self, event_id: str, lines: Sequence[LogLine]) -> None:
         """Store a chunk; one that is there already stays as it is. Raises `LimitExceeded`."""
         data = encode_chunk(lines)
-        values: dict[str, Value] = {"format": codec.FORMAT}
+        values: dict[str, Value] = {"format": codec.written()}
         for index, start in enumerate(range(0, len(data), _COLUMN_BYTES)):
             values[f"part_{index:02d}"] = data[start : start + _COLUMN_BYTES]
         with suppress(Exists):
@@ -85,6 +85,6 @@ def _key(seq: int) -> str:
 
 
 def _data(row: Row) -> bytes:
-    codec.check_format(row.values["format"])
+    codec.check_format(LOGS, row.values["format"])
     parts = [value for name, value in sorted(row.values.items()) if name.startswith("part_")]
     return b"".join(part for part in parts if isinstance(part, bytes))

@@ -70,12 +70,12 @@ class OperationRows:
 
 def _values(operation: Operation) -> dict[str, Value]:
     return {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "open": operation.state is OperationState.RUNNING,
         "document": operation.model_dump_json(exclude_defaults=True),
     }
 
 
 def _stored(row: Row) -> StoredOperation:
-    codec.check_format(row.values["format"])
+    codec.check_format(UPKEEP, row.values["format"])
     return StoredOperation(Operation.model_validate_json(str(row.values["document"])), row.etag)

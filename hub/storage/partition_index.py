@@ -161,7 +161,7 @@ class PartitionIndex:
         except Missing:
             return Mark()
         document = json.loads(str(row.values["mark"]))
-        codec.check_format(document["format"])
+        codec.check_format(UPKEEP, document["format"])
         previous, underway = document["previous_run"], document["underway"]
         return Mark(
             hour=document["hour"],
@@ -174,7 +174,7 @@ class PartitionIndex:
         """Write the mark over the version read. Raises `Changed`, `Exists` if somebody else has written it since."""
         underway = mark.underway
         document = {
-            "format": codec.FORMAT,
+            "format": codec.written(),
             "hour": mark.hour,
             "previous_run": codec.text_of_time(mark.previous_run) if mark.previous_run else None,
             "underway": [underway.partition, underway.after, underway.first_open] if underway else None,
@@ -187,11 +187,11 @@ class PartitionIndex:
 
 
 def _row_of(partition: Partition) -> dict[str, Value]:
-    return {"format": codec.FORMAT, "name": partition.name}
+    return {"format": codec.written(), "name": partition.name}
 
 
 def _indexed(row: Row) -> Indexed:
-    codec.check_format_if_numbered(row.values)
+    codec.check_format_if_numbered(PARTITIONS, row.values)
     until = str(row.values.get(_KEPT_UNTIL, ""))
     return Indexed(
         partition=partitions.parse_newest_first(row.key),

@@ -118,7 +118,7 @@ def _partition(day: int, part: str) -> str:
 
 def _values(receipt: Receipt, body: Content | None) -> dict[str, Value]:
     values: dict[str, Value] = {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "receipt": encode_receipt(receipt),
     }
     return values if body is None else {**values, **codec.content_columns("body", body)}
@@ -129,5 +129,5 @@ def _stored(row: Row) -> StoredReceipt:
 
 
 def _receipt(row: Row) -> Receipt:
-    codec.check_format(row.values["format"])
+    codec.check_format(RECEIPTS, row.values["format"])
     return decode_receipt(row.values["receipt"])

@@ -55,7 +55,7 @@ class ReleaseRows:
     async def open(self, part: Part) -> None:
         """Name a part in the index; again is fine."""
         with suppress(Exists):
-            await self._tables.insert(RELEASES, _INDEX, part.key, {"format": codec.FORMAT})
+            await self._tables.insert(RELEASES, _INDEX, part.key, {"format": codec.written()})
 
     async def add(self, part: Part, at: datetime, link: Link) -> None:
         """Add an entry. Raises `Exists`."""
@@ -120,12 +120,12 @@ def _key(at: datetime, seq: int) -> str:
 
 
 def _values(link: Link) -> dict[str, Value]:
-    return {"format": codec.FORMAT, "previous": link.previous, "hash": link.hash, "entry": link.body}
+    return {"format": codec.written(), "previous": link.previous, "hash": link.hash, "entry": link.body}
 
 
 def _link(row: Row) -> Link:
     """Its place is what its address says, whatever the row says of itself."""
-    codec.check_format(row.values["format"])
+    codec.check_format(RELEASES, row.values["format"])
     body = row.values["entry"]
     assert isinstance(body, bytes)
     seq = _LAST_SEQ - int(row.key.rpartition("-")[2])

@@ -78,7 +78,7 @@ class ScheduleRows:
 
 def _change(name: str, progress: Progress, before: Reached | None) -> Change:
     values: dict[str, Value] = {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "definition": progress.definition,
         "tick": codec.text_of_time(progress.tick),
     }
@@ -86,6 +86,6 @@ def _change(name: str, progress: Progress, before: Reached | None) -> Change:
 
 
 def _reached(row: Row) -> Reached:
-    codec.check_format(row.values["format"])
+    codec.check_format(UPKEEP, row.values["format"])
     tick = codec.time_of_text(str(row.values["tick"]))
     return Reached(Progress(str(row.values["definition"]), tick), row.etag)

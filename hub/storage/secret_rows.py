@@ -78,7 +78,7 @@ class SecretRows:
             page = await self._tables.query(SECRETS, _PARTITION, after=after, limit=_PAGE, select=_HEAD)
             rows += page
             if len(page) < _PAGE:
-                return [_head(row) for row in rows if row.values.get("format") == codec.FORMAT]
+                return [_head(row) for row in rows if codec.reads(row.values.get("format"))]
 
 
 def _key(name: str, version: str) -> str:
@@ -87,7 +87,7 @@ def _key(name: str, version: str) -> str:
 
 def _values(name: str, version: str, sealed: SealedValue, written_at: datetime) -> dict[str, Value]:
     return {
-        "format": codec.FORMAT,
+        "format": codec.written(),
         "name": name,
         "version": version,
         "written_at": codec.text_of_time(written_at),
@@ -98,7 +98,7 @@ def _values(name: str, version: str, sealed: SealedValue, written_at: datetime) 
 
 
 def _sealed(row: Row) -> SealedValue:
-    codec.check_format(row.values["format"])
+    codec.check_format(SECRETS, row.values["format"])
     nonce, ciphertext = row.values["nonce"], row.values["ciphertext"]
     assert isinstance(nonce, bytes)
     assert isinstance(ciphertext, bytes)

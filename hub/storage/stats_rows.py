@@ -98,7 +98,7 @@ def _day(at: datetime) -> str:
 
 
 def _values(begin: datetime, stats: Stats) -> dict[str, Value]:
-    values: dict[str, Value] = {"format": codec.FORMAT, "begin": codec.text_of_time(begin)}
+    values: dict[str, Value] = {"format": codec.written(), "begin": codec.text_of_time(begin)}
     for name in FIELDS:
         counts: Mapping[object, int] = getattr(stats, name)
         if counts:
@@ -108,7 +108,7 @@ def _values(begin: datetime, stats: Stats) -> dict[str, Value]:
 
 
 def _stretch(row: Row) -> Stretch:
-    codec.check_format(row.values["format"])
+    codec.check_format(STATS, row.values["format"])
     counts = {name: json.loads(str(row.values.get(name, "{}"))) for name in FIELDS}
     for name in HISTOGRAMS:
         counts[name] = {int(bucket): count for bucket, count in counts[name].items()}

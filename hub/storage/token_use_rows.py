@@ -23,7 +23,7 @@ class TokenUseRows:
 
     async def put(self, sha256: str, at: datetime) -> None:
         """It was used at this time: one write, over what is there."""
-        values: dict[str, Value] = {"format": codec.FORMAT, "at": codec.text_of_time(at)}
+        values: dict[str, Value] = {"format": codec.written(), "at": codec.text_of_time(at)}
         await self._tables.put(TOKEN_USE, PARTITION, sha256, values)
 
     async def all(self) -> Mapping[str, datetime]:

@@ -191,7 +191,7 @@ class UpkeepRows:
             row = await self._tables.get(UPKEEP, _RETENTION, _REACHED)
         except Missing:
             return None
-        codec.check_format(row.values["format"])
+        codec.check_format(UPKEEP, row.values["format"])
         text = str(row.values.get("reached", ""))  # the release before wrote other columns: it is begun anew
         document = json.loads(text) if text else None
         if document is None or document["kept_for"] != kept_for:
@@ -202,7 +202,7 @@ class UpkeepRows:
     async def write_reached(self, reached: Reached | None) -> None:
         """Two processes may write it in turn: what both look at is looked at twice, which does no harm."""
         text = json.dumps(asdict(reached), default=codec.text_of_time) if reached else ""
-        values: dict[str, Value] = {"format": codec.FORMAT, "partition": "", "after": "", "reached": text}
+        values: dict[str, Value] = {"format": codec.written(), "partition": "", "after": "", "reached": text}
         await self._tables.put(UPKEEP, _RETENTION, _REACHED, values)
 
 
@@ -213,7 +213,7 @@ def _look(document: dict[str, Any]) -> Look:
 
 
 def _open(values: Values) -> OpenEvent:
-    codec.check_format(values.get("format"))
+    codec.check_format(EVENTS, values.get("format"))
     return OpenEvent(
         id=str(values["id"]),
         state=State(str(values["state"])),
@@ -237,7 +237,7 @@ def _number(values: Values, name: str) -> int:
 
 
 def _old(row: Row) -> OldEvent:
-    codec.check_format(row.values.get("format"))
+    codec.check_format(EVENTS, row.values.get("format"))
     return OldEvent(
         id=str(row.values["id"]),
         etag=row.etag,

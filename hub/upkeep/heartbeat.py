@@ -27,7 +27,7 @@ class Heartbeat:
     async def beat(self) -> None:
         """A step has ended. One operation."""
         at = codec.text_of_time(self._clock.now())
-        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"format": codec.FORMAT, "at": at})
+        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"format": codec.written(), "at": at})
 
     async def last(self) -> datetime | None:
         """When the last step ended, in whatever process; None before the first. One operation."""
@@ -35,7 +35,7 @@ class Heartbeat:
             row = await self._tables.get(UPKEEP, _PARTITION, _KEY)
         except Missing:
             return None
-        codec.check_format_if_numbered(row.values)
+        codec.check_format_if_numbered(UPKEEP, row.values)
         return codec.time_of_text(str(row.values["at"]))
 
     def is_late(self, last: datetime | None) -> bool:

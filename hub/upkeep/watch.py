@@ -132,10 +132,10 @@ class Watching:
             values = (await self._tables.get(UPKEEP, _PARTITION, _KEY)).values
         except Missing:
             return None, ""
-        codec.check_format(values["format"])
+        codec.check_format(UPKEEP, values["format"])
         since, before, at = (codec.time_of_text(str(values[name])) for name in ("since", "before", "at"))
         return Watch(since, before, at), str(values.get("survey", ""))
 
     async def _write(self, watch: Watch, survey: str) -> None:
         times = {name: codec.text_of_time(getattr(watch, name)) for name in ("since", "before", "at")}
-        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"format": codec.FORMAT, "survey": survey, **times})
+        await self._tables.put(UPKEEP, _PARTITION, _KEY, {"format": codec.written(), "survey": survey, **times})

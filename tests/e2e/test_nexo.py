@@ -448,6 +448,12 @@ class TestRecords:
         )
         assert nexo("audit", "verify", "--json").json["breaks"] == []
 
+    def test_formats(self, nexo: Nexo) -> None:
+        found = nexo("formats", "show", "--json").json
+        assert (found["format"], found["level"], found["reads"]) == (1, 1, [1])
+        assert "yes" in nexo("formats", "finalise", code=Exit.USAGE).err
+        assert nexo("formats", "finalise", "--yes").out.strip() == "format 1 is written already"
+
     def test_stats(self, nexo: Nexo) -> None:
         assert re.search(r"^fired +\d", nexo("stats", "--since", "1h").out, re.MULTILINE)
         assert nexo("stats", "--step", "day", "--json").json["step"] == "day"

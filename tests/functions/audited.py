@@ -204,6 +204,7 @@ CALLS: dict[str, Prepare] = {
     "DELETE /api/users/{name}": with_user(""),
     "POST /api/users/{name}/invite": with_user("/invite"),
     "POST /api/reconcile": plain("/api/reconcile", "reconcile"),
+    "POST /api/formats/finalise": plain("/api/formats/finalise", "formats/finalise"),
     "POST /api/events": fire,
     "POST /api/events/{id}/cancel": cancel,
     "POST /api/events/{id}/retry": retry,
