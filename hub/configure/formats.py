@@ -26,7 +26,7 @@ class Formats:
         """From now on write what this release writes; False: that is so already.
 
         Only over the version that was read, so that it may be asked for by many and again. In force here when this
-        returns, in others within 5 s: until then they write what is read by all.
+        returns, in others when they next read the configuration: until then they write what is read by all.
         """
         raised = False
 
