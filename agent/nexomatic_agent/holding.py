@@ -1,4 +1,7 @@
-"""One attempt in this agent's hands: carries out what its state machine asks for, and tells it what came of it."""
+"""One attempt in this agent's hands: carries out what its state machine asks for, and tells it what came of it.
+
+A long file: each intent has its place here, and all of them share one lock.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 A row is the document as it is read back, and beside it, in columns of their own, what is secret: hashes of tokens and
 credentials, and a webhook's key. The models never hold those. Of a secret only that it exists is configuration: its
 value lies in a table of its own (`secret_rows.py`).
+
+A long file, because rows, columns and the version row have to agree, and are read together.
 """
 
 from __future__ import annotations
