@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     CSRF = "session csrf"
     DEVICE = "device that signed in"
     SIGN_IN = "sign-in on its way"
+    NEXO = "sign-in of nexo"
 
 
 class BadSignature(Invalid):

@@ -94,7 +94,7 @@ def _name(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{(parameter.metavar or parameter.name.upper()).replace('...', '')}`"
     value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
-    return ", ".join(f"`{each}{value}`" for each in parameter.opts)
+    return ", ".join(f"`{each}{value}`" for each in (*parameter.opts, *parameter.secondary_opts))
 
 
 def _text(text: str) -> str:

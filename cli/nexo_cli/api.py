@@ -76,6 +76,13 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
     class Alive(TypedDict):
         status: str
 
+    class AnswerNexo(TypedDict):
+        port: int
+        challenge: str
+        name: str
+        answer: Literal["allow", "deny"]
+        csrf_token: str
+
     class Applied(TypedDict):
         created: list[str]
         changed: list[str]
@@ -672,6 +679,10 @@ if TYPE_CHECKING:  # a hundred classes take longer to make than the command may 
     class Reconciled(TypedDict):
         touched: int
 
+    class RedeemCode(TypedDict):
+        code: str
+        verifier: str
+
     class RefusedField(TypedDict):
         field: str
         message: str
@@ -1102,6 +1113,9 @@ GET_SESSION: Final = Route["SessionView"]("GET", "/api/session")
 POST_SESSION: Final = Route["SessionView"]("POST", "/api/session")
 POST_SESSION_INVITATION: Final = Route["SessionView"]("POST", "/api/session/invitation")
 GET_SESSION_METHODS: Final = Route["Methods"]("GET", "/api/session/methods")
+GET_SESSION_NEXO: Final = Route["None"]("GET", "/api/session/nexo")
+POST_SESSION_NEXO: Final = Route["CreatedToken"]("POST", "/api/session/nexo")
+POST_SESSION_NEXO_ANSWER: Final = Route["None"]("POST", "/api/session/nexo/answer")
 GET_SESSION_OIDC: Final = Route["None"]("GET", "/api/session/oidc")
 GET_SESSION_OIDC_CALLBACK: Final = Route["None"]("GET", "/api/session/oidc/callback")
 GET_SINK_TYPES: Final = Route["SinkTypeList"]("GET", "/api/sink-types")

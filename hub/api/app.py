@@ -16,6 +16,7 @@ from hub.api import (
     health,
     metrics,
     modules,
+    nexo,
     operations,
     people,
     receipts,
@@ -37,7 +38,7 @@ from hub.problems import CONTENT_TYPE
 VERSION: Final = "1"
 ROUTERS: Final = (
     events.router, operations.router, resources.router, modules.router, receipts.router, schedules.router,
-    secrets.router, sinks.router, session.router, users.router, people.router, audit.router, stats.router,
+    secrets.router, sinks.router, session.router, nexo.router, users.router, people.router, audit.router, stats.router,
     metrics.router, health.router, formats.router, docs.router,
 )  # fmt: skip
 

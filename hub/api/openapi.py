@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from hub.api.examples import EXAMPLES
+from hub.api.security import FORMS
 from hub.api.views import SourceDocument
 from hub.people.roles import ROUTES, Access
 from hub.problems import CONTENT_TYPE
@@ -58,6 +59,7 @@ _DONE: Final = {
     "202": "It was begun",
     "204": "It was done, and there is nothing to say of it",
     "302": "The browser goes on from there",
+    "303": "The browser goes on from there",
 }
 """In place of FastAPI's own words, where a route has none."""
 _HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
@@ -73,10 +75,13 @@ _LIMITED: Final = frozenset(
         "POST /api/events/{id}/retry",
         "POST /api/session",
         "POST /api/session/invitation",
+        "POST /api/session/nexo",
         "PUT /api/me/password",
     }
 )
 """They answer 429 when there is too much."""
+_FOR_BROWSERS: Final = frozenset({"/api/session/nexo"})
+"""Who comes with a token, and who has no role, is refused there."""
 _NEW: Final = frozenset(
     {"POST /api/events", "POST /api/events/{id}/retry", "POST /api/sources/{name}/receipts/{id}/replay"}
 )
@@ -120,6 +125,9 @@ def _finish(route: str, operation: Node) -> None:
             responses[code]["description"] = said
     for status in _errors(route, operation):
         responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    if route in FORMS:
+        content = operation["requestBody"]["content"]
+        content["application/x-www-form-urlencoded"] = content.pop("application/json")
     operation["security"] = _security(ROUTES[route], method)
     kind = path.split("/")[2]
     if "requestBody" in operation and kind in (*_KINDS, "configuration"):
@@ -131,11 +139,11 @@ def _errors(route: str, operation: Node) -> Iterator[int]:
     method, _, path = route.partition(" ")
     access = ROUTES[route]
     yield from (400, 401, 503)
-    if access is not Access.ANYBODY or method != "GET":
+    if access is not Access.ANYBODY or method != "GET" or path in _FOR_BROWSERS:
         yield 403
-    if "{" in path or path.startswith("/api/session/oidc"):
+    if "{" in path or path.startswith(("/api/session/oidc", "/api/session/nexo")):
         yield 404
-    if method != "GET":
+    if method != "GET" or path in _FOR_BROWSERS:
         yield 409
     if "requestBody" in operation:
         yield from (411, 413, 415)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -74,6 +74,31 @@ class Methods(View):
 
     password: bool
     oidc: bool
+
+
+Port = Annotated[int, Field(ge=1024, le=65535, strict=False)]
+Challenge = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Machine = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,39}$")]
+
+
+class AnswerNexo(Asked):
+    """A form: what somebody answers to a `nexo` that wants to act as them."""
+
+    port: Port
+    """Where it listens, on 127.0.0.1 of the machine of this browser."""
+    challenge: Challenge
+    """The SHA-256 of its verifier, in base64url."""
+    name: Machine
+    """What it calls its machine."""
+    answer: Literal["allow", "deny"]
+    csrf_token: Annotated[str, Field(max_length=100, repr=False)]
+
+
+class RedeemCode(Asked):
+    """A code that somebody allowed, and the verifier of the `nexo` for which they did."""
+
+    code: Annotated[str, Field(max_length=2000, repr=False)]
+    verifier: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$", repr=False)]
 
 
 # --- users -----------------------------------------------------------------------------------------------------------

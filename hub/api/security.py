@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
@@ -18,9 +18,11 @@ from hub.errors import FieldError, Invalid, LengthRequired, NotAllowed, NotAuthe
 from hub.people.identity import Caller, Person
 from hub.people.oidc import CALLBACK
 from hub.people.roles import ROUTES, Access, require
-from hub.rules import field_errors, strict_json
+from hub.people.sessions import CSRF_HEADER
+from hub.rules import field_errors, forms, strict_json
 
 MOST_BODY_BYTES: Final = 256 * 1024
+MOST_FORM_BYTES: Final = 4096
 MOST_CONFIGURATION_BYTES: Final = 8 * 1024 * 1024
 ENVELOPE_BYTES: Final = 4096
 """What may lie around a payload in a request that fires an event."""
@@ -28,6 +30,10 @@ _HOST_KEY: Final = "code"
 """A query parameter of the Functions host: let pass, never looked at."""
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
+FORMS: Final = frozenset({"POST /api/session/nexo/answer"})
+"""Their body is a form, as a page without a script sends it; what a script says in X-CSRF-Token is a field of it."""
+CSRF_FIELD: Final = "csrf_token"
+
 _ONCE: Final = "its answer holds a secret that is shown once and kept nowhere. Ask without a key"
 WITHOUT_KEY: Final = {
     "POST /api/tokens": f"{_ONCE}; a name that is taken is refused",
@@ -36,6 +42,8 @@ WITHOUT_KEY: Final = {
     "POST /api/enrolments": f"{_ONCE}, and delete the enrolment that was made if nobody heard of it",
     "POST /api/session": _ONCE,
     "POST /api/session/invitation": _ONCE,
+    "POST /api/session/nexo": _ONCE,
+    "POST /api/session/nexo/answer": "a page sends it, and each answer is one of its own",
     "POST /api/sources/{name}/rotate-key": "each call makes another address. Read the source to see whether it did",
     "POST /api/sources/{name}/receipts/{id}/replay": "each call fires anew. Read the receipts to see whether it did",
 }
@@ -122,14 +130,19 @@ class GuardedRoute(APIRoute):
     async def _answer(self, route: str, request: Request, handle: Handler) -> Response:
         """What the route answers, to who may ask."""
         require(route, caller_of(request))
+        strict = StrictRequest(request)
+        form = forms.read(await strict.body(), max_bytes=MOST_FORM_BYTES) if route in FORMS else None
         if ROUTES[route] is not Access.ANYBODY:
             sessions = (await _services(request)).people.sessions
-            sessions.check_intended(caller_of(request), request.method, request.headers)
+            headers = request.headers if form is None else {**request.headers, **_csrf_of(form)}
+            sessions.check_intended(caller_of(request), request.method, headers)
         if self.path != CALLBACK:  # providers add what they like
             _check_query(request, self._query)
         _check_key(route, request)
-        strict = StrictRequest(request)
-        if self.body_field is not None:
+        if form is not None:
+            check_transfer(request, await strict.body())
+            strict.content = dict(form)
+        elif self.body_field is not None:
             strict.content = await self._content(strict)
         try:
             if not self._is_live:
@@ -154,6 +167,11 @@ class GuardedRoute(APIRoute):
         if self.path == "/api/events":
             return services.life.terms.max_payload + ENVELOPE_BYTES
         return MOST_CONFIGURATION_BYTES if self.path.startswith("/api/configuration") else MOST_BODY_BYTES
+
+
+def _csrf_of(form: Mapping[str, str]) -> Mapping[str, str]:
+    """In place of the header, as which it is checked."""
+    return {CSRF_HEADER: form[CSRF_FIELD]} if CSRF_FIELD in form else {}
 
 
 def _query_names(dependant: Dependant) -> set[str]:

@@ -67,7 +67,7 @@ async def methods(desk: Desk) -> Methods:
 @router.get("/api/session/oidc", status_code=302, response_class=Response)
 async def begin_oidc(desk: Desk, return_to: ReturnTo = "/") -> Response:
     """Send the browser to the provider of OpenID Connect. `return_to`: the path on this hub to come back to."""
-    url, cookie = await _oidc(desk).begin(return_to)
+    url, cookie = await provider_of(desk).begin(return_to)
     return Response(status_code=302, headers={"location": url, "set-cookie": cookie})
 
 
@@ -82,15 +82,16 @@ async def finish_oidc(
 ) -> Response:
     """Where the provider sends the browser back to: begins a session, and goes on to the path that was asked for."""
     answered = Answered(code, state, error, iss)
-    user, url = await _oidc(desk).finish(request.headers.get("cookie"), answered)
+    user, url = await provider_of(desk).finish(request.headers.get("cookie"), answered)
     await signed_in(user.name)
     response = Response(status_code=302, headers={"location": url})
-    response.headers.append("set-cookie", _oidc(desk).forgotten())
+    response.headers.append("set-cookie", provider_of(desk).forgotten())
     response.headers.append("set-cookie", desk.people.sessions.begin(user).cookie)
     return response
 
 
-def _oidc(desk: Services) -> OpenIdConnect:
+def provider_of(desk: Services) -> OpenIdConnect:
+    """Sign-in by OpenID Connect. Raises `NotFound` where there is none."""
     if desk.people.oidc is None:
         raise NotFound("no provider of OpenID Connect is configured (NEXOMATIC_OIDC_ISSUER)")
     return desk.people.oidc

@@ -46,7 +46,10 @@ class Origin(StrEnum):
 
 
 class EndedSession(_Stored):
-    """A session that was ended before its time, remembered for as long as its cookie would be good."""
+    """A session that was ended before its time, remembered for as long as its cookie would be good.
+
+    So is a code of `nexo login` that was used.
+    """
 
     id: str
     until: datetime

@@ -53,6 +53,8 @@ class Person:
     """The name of the token."""
     session: str | None = None
     """The id of the session. It opens nothing: the cookie is signed."""
+    generation: int | None = None
+    """Of the user, when the session began: another one ends it."""
     expires_at: datetime | None = None
     """When the session or token ends by itself."""
     notice: str | None = None

@@ -6,8 +6,6 @@ key of their own, so nothing of a sign-in on its way is stored, and whoever brin
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
@@ -24,6 +22,7 @@ from hub.people.sessions import Site
 from hub.people.users import RESERVED, first_generation, users_of
 from hub.rules import local_paths, oidc
 from hub.rules.oidc import Claimed, Provider
+from hub.rules.pkce import challenge_of
 from hub.signing import BadSignature, Signer
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
 
@@ -95,7 +94,7 @@ class OpenIdConnect:
             "scope": self._provider.scopes,
             "state": self._derived("state", drawn),
             "nonce": self._derived("nonce", drawn),
-            "code_challenge": _challenge(verifier),
+            "code_challenge": challenge_of(verifier),
             "code_challenge_method": "S256",
         }
         joint = "&" if "?" in endpoints.authorization else "?"
@@ -192,10 +191,6 @@ class OpenIdConnect:
 
     def _redirect_uri(self) -> str:
         return self._site.url() + CALLBACK
-
-
-def _challenge(verifier: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _same(given: str | None, wanted: str) -> bool:

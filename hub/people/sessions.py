@@ -134,7 +134,16 @@ class Sessions:
         """Who calls with this session, and what they may today."""
         notice = MUST_CHANGE if user.must_change_password else None if user.may is not None else self._site.no_role()
         role = None if notice else user.may
-        return Person(user.name, role, user.id, Via.SESSION, session=session_id, expires_at=until, notice=notice)
+        return Person(
+            user.name,
+            role,
+            user.id,
+            Via.SESSION,
+            session=session_id,
+            generation=user.generation,
+            expires_at=until,
+            notice=notice,
+        )
 
     def csrf_token(self, session_id: str) -> str:
         """What a page sends in `X-CSRF-Token`. Only who reads the answers of this session knows it."""

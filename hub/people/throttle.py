@@ -1,4 +1,4 @@
-"""Slows down who guesses passwords, and locks nobody out.
+"""Slows down who guesses passwords, or codes of `nexo login`, and locks nobody out.
 
 Wrong guesses are counted in this process alone, for an hour: another instance counts its own. Counted are
 
@@ -50,10 +50,11 @@ class _Count:
 
 
 class Throttle:
-    """Counts wrong guesses. `monotonic`: seconds."""
+    """Counts wrong guesses. `monotonic`: seconds; `what`: is guessed."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], what: str = "passwords") -> None:
         self._monotonic = monotonic
+        self._what = what
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def begin(self, guess: Guess) -> Sequence[str]:
@@ -65,7 +66,7 @@ class Throttle:
         now = self._monotonic()
         wait = max(self._due(key, slope) - now for key, slope in counted)
         if wait > 0:
-            raise TooMany("too many wrong passwords: wait before the next try", retry_after_seconds=wait)
+            raise TooMany(f"too many wrong {self._what}: wait before the next try", retry_after_seconds=wait)
         for key, _ in counted:
             failures = self._failures(key)
             self._counts[key] = _Count(failures + 1, now)

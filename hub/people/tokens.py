@@ -51,17 +51,15 @@ class Tokens:
         """A new token. Raises `Rejected` if the name is taken, `Invalid` for a time that is over."""
         now = self._clock.now()
         check_future("expires_at", expires_at, now)
-        text = TOKEN_PREFIX + self._new_secret()
         token = Token(name=name, role=role, created_at=now.replace(microsecond=0), expires_at=expires_at, user=user)
-        entry = Entry(RowKind.TOKEN, name, token, sha256=digest(text))
+        made, entry = with_text(token, self._new_secret())
 
         def decide(seen: Configuration) -> Edit:
-            if seen.get(RowKind.TOKEN, name) is not None:
-                raise Rejected(f"there is a token {name}: choose another name, or revoke that one first")
+            check_free(seen, name)
             return Edit(put=[entry])
 
         await self._write(decide)
-        return NewToken(token, text)
+        return made
 
     async def create_for(self, maker: Person, name: str, role: Role, expires_at: datetime | None) -> NewToken:
         """A token of somebody's own. It may no more than they, and one made with a token ends no later than that.
@@ -94,6 +92,18 @@ class Tokens:
 
         await self._write(decide)
         return ended[0]
+
+
+def with_text(token: Token, secret: str) -> tuple[NewToken, Entry]:
+    """The token with its text, of 256 random bits, and the row to put."""
+    text = TOKEN_PREFIX + secret
+    return NewToken(token, text), Entry(RowKind.TOKEN, token.name, token, sha256=digest(text))
+
+
+def check_free(seen: Configuration, name: str) -> None:
+    """Raises `Rejected` if a token has this name."""
+    if seen.get(RowKind.TOKEN, name) is not None:
+        raise Rejected(f"there is a token {name}: choose another name, or revoke that one first")
 
 
 def _is_theirs(token: Token, person: Person | None) -> bool:

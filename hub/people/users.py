@@ -133,10 +133,7 @@ class Users:
         def decide(found: _Found) -> _Found:
             if any(each.id == session_id for each in found.user.ended):
                 return found
-            kept = tuple(each for each in found.user.ended if each.until > self._clock.now())
-            if len(kept) >= MOST_ENDED:
-                return found.changed(generation=found.user.generation + 1, ended=())
-            return found.changed(ended=(*kept, EndedSession(id=session_id, until=until)))
+            return found.changed(**ending(found.user, session_id, until, self._clock.now()))
 
         await self._change_id(user_id, decide)
 
@@ -195,6 +192,14 @@ def check_an_admin_is_left(seen: Configuration, edit: Edit, user: User) -> None:
     """Raises `Rejected` if this user is the last admin who can sign in, and would not be one afterwards."""
     if user.is_admin and not any(each.is_admin for each in users_of(seen.after(edit))):
         raise Rejected(f"{user.name} is the last admin who can sign in: make another one first")
+
+
+def ending(user: User, id: str, until: datetime, now: datetime) -> dict[str, Any]:  # noqa: A002
+    """What of this user changes when the session, or the code, of this id is over before its time, which is `until`."""
+    kept = tuple(each for each in user.ended if each.until > now)
+    if len(kept) >= MOST_ENDED:
+        return {"generation": user.generation + 1, "ended": ()}
+    return {"ended": (*kept, EndedSession(id=id, until=until))}
 
 
 def first_generation(now: datetime) -> int:

@@ -12,6 +12,7 @@ from hub.people.devices import Devices
 from hub.people.enrolment import Enrolments
 from hub.people.identity import Identity
 from hub.people.local_sign_in import LocalSignIn
+from hub.people.nexo_sign_in import NexoSignIn
 from hub.people.oidc import OpenIdConnect
 from hub.people.oidc_http import ProviderHttp
 from hub.people.oidc_provider import ProviderClient
@@ -77,6 +78,7 @@ class People:
     devices: Devices
     local: LocalSignIn
     oidc: OpenIdConnect | None
+    nexo: NexoSignIn
     users: Users
     tokens: Tokens
     token_use: TokenUse
@@ -114,6 +116,9 @@ def build_people(
         devices=Devices(signer(Purpose.DEVICE), options.site, long_id),
         local=LocalSignIn(newest, write, clock, passwords, Throttle(clock.monotonic)),
         oidc=_oidc(options, book, clock, signer),
+        nexo=NexoSignIn(
+            signer(Purpose.NEXO), newest, write, clock, new_secret, long_id, Throttle(clock.monotonic, "codes")
+        ),
         users=Users(newest, write, clock, passwords, new_secret, new_id),
         tokens=Tokens(newest, write, clock, new_secret),
         token_use=token_use,

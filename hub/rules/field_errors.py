@@ -30,6 +30,8 @@ _PATTERNS: Final = {
     r"^[A-Za-z0-9-]{1,127}$": "must be the name of a secret: 1 to 127 letters, digits and dashes",
     r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$": "must be the name of a header: 1 to 100 letters, digits and dashes",
     r"^[A-Za-z0-9._~-]{1,100}$": "must be the name of a query parameter: 1 to 100 letters, digits and . _ ~ -",
+    r"^[A-Za-z0-9_-]{43}$": "must be 256 bits as base64url without padding: 43 characters",
+    r"^[A-Za-z0-9][A-Za-z0-9-]{0,39}$": "must be 1 to 40 letters, digits and dashes beginning with a letter or digit",
     r"^[^:\x00-\x1f\x7f]+$": "must be a user name: no colon, no control characters",
 }
 

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 from hub.life.operations import Operations
+from tests.functions import nexo
 from tests.functions.browsers import PASSWORD, Browser, invited
 from tests.functions.shell import POLL, SINK_TYPE, Reply, Shell
 
@@ -36,7 +38,7 @@ class Call:
         token = fields.pop("token", "")
         body = {**self.body, **fields} if fields else self.body
         if self.browser is not None and token == "":
-            return await self.browser(method, self.url, body)
+            return await self.browser(method, self.url, body if self.data is None else self.data)
         return await shell(method, self.url, body, data=self.data, token=token)
 
 
@@ -183,6 +185,19 @@ async def change_password(shell: Shell) -> Call:
     return Call("/api/me/password", "users/dan", body, await invited(shell, "dan"), "users/dan")
 
 
+async def answer_nexo(shell: Shell) -> Call:
+    browser = await invited(shell, "fay")
+    data = urlencode({**nexo.ASKED, "answer": "allow", "csrf_token": browser.csrf_token}).encode()
+    return Call("/api/session/nexo/answer", "session/nexo/answer", None, browser, "users/fay", data)
+
+
+async def redeem_code(shell: Shell) -> Call:
+    code = await nexo.allowed(await invited(shell, "gus"))
+    return Call(
+        "/api/session/nexo", "users/gus", {"code": code, "verifier": nexo.VERIFIER}, Browser(shell), "users/gus"
+    )
+
+
 def with_user(method_path: str, body: Any = None) -> Prepare:
     """A call about a user who is there."""
 
@@ -198,6 +213,8 @@ CALLS: dict[str, Prepare] = {
     "POST /api/session": sign_in,
     "DELETE /api/session": sign_out,
     "POST /api/session/invitation": accept_invitation,
+    "POST /api/session/nexo": redeem_code,
+    "POST /api/session/nexo/answer": answer_nexo,
     "PUT /api/me/password": change_password,
     "POST /api/users": plain("/api/users", "users/eve", {"name": "eve", "role": "VIEWER"}),
     "PATCH /api/users/{name}": with_user("", {"role": "ADMIN"}),
@@ -252,6 +269,7 @@ CALLS: dict[str, Prepare] = {
 
 WRONG: dict[str, dict[str, str]] = {
     "POST /api/session": {"password": "not the password"},
+    "POST /api/session/nexo": {"verifier": "x" * 43},
     "POST /api/session/invitation": {"invitation": "nxi_" + "x" * 43},
 }
 """What makes the call of a route be refused that is open to anybody."""

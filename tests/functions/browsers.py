@@ -23,8 +23,8 @@ class Browser:
     csrf_token: str | None = None
 
     async def __call__(self, method: str, url: str, body: Any = None, **headers: str | None) -> Reply:
-        """Ask. A header that is None is left out, though a page would send it."""
-        content = b"" if body is None else json.dumps(body).encode()
+        """Ask. Bytes are sent as they are. A header that is None is left out, though a page would send it."""
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent: dict[str, str | None] = {
             "content-length": str(len(content)),

@@ -29,9 +29,9 @@ SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
 
 
 @contextmanager
-def real_provider(accounts: Mapping[str, Any], *, claims_in_token: bool) -> Iterator[str]:
+def real_provider(accounts: Mapping[str, Any], *, claims_in_token: bool, hub: str = PUBLIC_URL) -> Iterator[str]:
     """The issuer of a provider that runs meanwhile."""
-    told = {"redirectUri": PUBLIC_URL + CALLBACK, "accounts": accounts, "claimsInToken": claims_in_token}
+    told = {"redirectUri": hub + CALLBACK, "accounts": accounts, "claimsInToken": claims_in_token}
     command = ["node", str(SCRIPT), json.dumps(told)]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdin is not None

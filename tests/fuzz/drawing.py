@@ -91,6 +91,16 @@ def _sign_in(draw: Draw, known: Known, _at: Callable[[], int]) -> Sent:
                 query[name] = draw.text()
         return _spoiled(draw, "oidc", "GET", path, query, headers, b"")
     if draw.often(0.2):
+        asked = {"port": draw.choice(("2000", draw.text())), "challenge": draw.choice(("x" * 43, draw.text())),
+                 "name": draw.choice(("box", draw.text()))}  # fmt: skip
+        if draw.often(0.3):
+            return _spoiled(draw, "nexo page", "GET", "/api/session/nexo", asked, headers, b"")
+        if draw.often(0.5):
+            form = urlencode({**asked, "answer": "allow", "csrf_token": draw.text()}, errors="replace").encode()
+            return _spoiled(draw, "nexo answer", "POST", "/api/session/nexo/answer", {}, headers, form)
+        body = draw.json(draw.mutated({"code": draw.text(), "verifier": draw.choice(("x" * 43, draw.text()))}))
+        return _spoiled(draw, "nexo code", "POST", "/api/session/nexo", {}, headers, body)
+    if draw.often(0.2):
         body = draw.json(draw.mutated({"invitation": draw.text(), "password": draw.text()}))
         return _spoiled(draw, "invitation", "POST", "/api/session/invitation", {}, headers, body)
     # The right name with the right password alone: who guesses at a name has to wait.

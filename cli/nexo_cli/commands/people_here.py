@@ -36,6 +36,13 @@ def login(
     user: Annotated[
         str | None, typer.Option("--user", help="With this user's password, from a prompt or standard input.")
     ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser",
+            help="In the browser. Unless said: in a terminal, where the hub has a provider of OpenID Connect.",
+        ),
+    ] = None,
     local: Annotated[
         Path | None, typer.Option("--local", help="To what `make run` started: its data folder, .local as a rule.")
     ] = None,
@@ -43,11 +50,13 @@ def login(
     """Sign in to a hub. The token is kept in the system's keyring, or else in a file that only you can read."""
     from nexo_cli.client import Hub, checked_url
 
+    if browser and (token or user is not None or local is not None):
+        raise NexoError("--browser goes without --token, --user and --local", Exit.USAGE)
     if local is not None:
         found, secret = _ready(local)
     else:
         found = checked_url(url or run.hub or os.environ.get(store.HUB_VARIABLE) or store.hubs()[0] or _no_address())
-        secret = secret_from("access token") if token else _by_password(found, user)
+        secret = secret_from("access token") if token else _signed_in(found, user, browser)
     me = Hub(found, secret).call(api.GET_ME)
     where = store.keep(checked_url(found), secret)
     if run.json:
@@ -141,12 +150,27 @@ def _no_address() -> str:
     raise NexoError("which hub?", Exit.USAGE, hint="nexo login https://hub.example.com, or nexo login --local .local")
 
 
-def _by_password(url: str, user: str | None) -> str:
-    """Sign in as a browser would, make an access token, and sign out again."""
-    from nexo_cli.browser import Browser
+def _signed_in(url: str, user: str | None, browser: bool | None) -> str:
+    """An access token: by way of the browser, or with a password."""
     from nexo_cli.client import Hub
 
     methods = Hub(url, None).call(api.GET_SESSION_METHODS)
+    if browser and not methods["oidc"]:
+        hint = "Sign in with a password, --user NAME, or with a token that you have, --token"
+        raise NexoError("this hub has no provider of OpenID Connect to sign in with", Exit.NOT_ALLOWED, hint=hint)
+    if browser is None:
+        browser = methods["oidc"] and user is None and sys.stdin.isatty()
+    if browser:
+        from nexo_cli.by_browser import signed_in
+
+        return signed_in(url, _machine())
+    return _by_password(url, user, methods)
+
+
+def _by_password(url: str, user: str | None, methods: api.Methods) -> str:
+    """Sign in as a browser would, make an access token, and sign out again."""
+    from nexo_cli.browser import Browser
+
     if not methods["password"]:
         hint = "Make a token where you are signed in already, and: nexo login --token"
         raise NexoError("this hub takes no passwords", Exit.NOT_ALLOWED, hint=hint)
