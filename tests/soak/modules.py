@@ -10,7 +10,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,12 @@ class Firing:
         self._open[fired["id"]] = case
 
     def _ended(self) -> list[str]:
-        listed = self._client.get("/api/events?limit=200")["items"]
-        return [each["id"] for each in listed if each["id"] in self._open and each["state"] in FINAL]
+        listed = {each["id"]: each["state"] for each in self._client.get("/api/events?limit=200")["items"]}
+        return [event_id for event_id in self._open if self._state(event_id, listed) in FINAL]
+
+    def _state(self, event_id: str, listed: Mapping[str, str]) -> str:
+        """Of one that takes its time, hundreds of newer ones may have come meanwhile: it is read by itself."""
+        return listed.get(event_id) or str(self._client.get(f"/api/events/{event_id}")["state"])
 
     def _settle(self, event_id: str, case: Nasty) -> None:
         event = self._client.get(f"/api/events/{event_id}")
