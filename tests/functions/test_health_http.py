@@ -31,7 +31,14 @@ UP: dict[str, Any] = {"status": "up", "reasons": [], "version": None, "heartbeat
 
 @pytest.fixture(scope="module")
 def own_azurite() -> Iterator[Azurite]:
-    """One that a test may take away."""
+    """One whose hub has the clock that a test gives it."""
+    with start_azurite() as started:
+        yield started
+
+
+@pytest.fixture
+def mortal_azurite() -> Iterator[Azurite]:
+    """One that the test may take away: tests of this file run in any order."""
     with start_azurite() as started:
         yield started
 
@@ -142,13 +149,13 @@ async def test_a_clock_too_far_from_storages_is_a_reason(own_azurite: Azurite, o
 
 @pytest.mark.azurite
 async def test_storage_that_does_not_answer_is_503_whoever_asks_and_liveness_goes_on(
-    own_azurite: Azurite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    mortal_azurite: Azurite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(health, "LOOK_SECONDS", 0.5)
-    async with shell_on(own_azurite.connection_string) as shell:
+    async with shell_on(mortal_azurite.connection_string) as shell:
         await shell.hub.upkeep.tick()
         assert await ready(shell) == UP
-        os.kill(own_azurite.pid, signal.SIGSTOP)
+        os.kill(mortal_azurite.pid, signal.SIGSTOP)
         try:
             async with asyncio.timeout(20):  # storage itself would be waited for much longer
                 shell.clock.seconds += 6
@@ -157,8 +164,8 @@ async def test_storage_that_does_not_answer_is_503_whoever_asks_and_liveness_goe
                 assert await not_ready(shell, token=shell.token) == told(Reason.STORAGE)
             assert await shell.ok("GET", "/api/health/live", token=None) == {"status": "up"}
         finally:
-            os.kill(own_azurite.pid, signal.SIGCONT)
-        own_azurite.kill()
+            os.kill(mortal_azurite.pid, signal.SIGCONT)
+        mortal_azurite.kill()
         shell.clock.seconds += 6
         document = (await shell("GET", "/api/health", token=None)).body.decode()
         assert "STORAGE" in document
