@@ -167,12 +167,24 @@ def holders_of_pipe(pipe: int) -> list[Process]:
 
 def _holds(pid: int, pipes: Collection[int]) -> bool:
     names = {f"pipe:[{pipe}]" for pipe in pipes}
-    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+    return any(not names.isdisjoint(_descriptors(folder)) for folder in _places(pid))
+
+
+def _descriptors(folder: str) -> set[str]:
+    """What is open, as it is shown there."""
+    held: set[str] = set()
+    with contextlib.suppress(OSError), os.scandir(f"{folder}/fd") as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
-                if os.readlink(entry.path) in names:
-                    return True
-    return False
+                held.add(os.readlink(entry.path))
+    return held
+
+
+def _places(pid: int) -> Iterator[str]:
+    """Where to look at a process: by its number, and, if its first thread has ended, by the others, which show it."""
+    yield f"/proc/{pid}"
+    with contextlib.suppress(OSError):
+        yield from (f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task") if thread != str(pid))
 
 
 def _orphans() -> list[int]:
@@ -217,13 +229,13 @@ def _marked(processes: Iterable[Process], mark: str) -> set[int]:
 
 def _environment(pid: int) -> Optional[bytes]:
     """As it was at the program's start. None: the process is gone, another account's, or the kernel's own."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        if not environment:
-            os.readlink(f"/proc/{pid}/exe")  # there is none of a thread of the kernel's
-    except OSError:
-        return None
-    return environment
+    for folder in _places(pid):
+        with contextlib.suppress(OSError):
+            environment = Path(f"{folder}/environ").read_bytes()
+            if not environment:
+                os.readlink(f"{folder}/exe")  # there is none of a thread of the kernel's
+            return environment
+    return None
 
 
 def _all() -> list[Process]:

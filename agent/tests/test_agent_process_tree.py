@@ -134,6 +134,18 @@ def test_it_is_the_ending_tasks_if_it_holds_its_output(adopting: None, tmp_path:
         assert not is_alive(daemon)
 
 
+@pytest.mark.parametrize("how", ["loud", "quiet"])
+def test_one_whose_first_thread_has_ended_is_known_by_its_others(adopting: None, tmp_path: Path, how: str) -> None:
+    """By its number /proc shows nothing of it: neither what it holds nor its environment."""
+    with another_task(tmp_path):
+        a_tick_later()
+        environment = {"PATH": os.environ["PATH"], "NEXOMATIC_PARAM_FOLDER": str(tmp_path)}
+        ending = ProcessTree([sys.executable, str(FOLDER / "headless.py"), how], tmp_path, environment, "a-mark")
+        daemon = read_pid(tmp_path / "daemon")
+        assert finish(ending) == 0
+        assert linux.look_up(daemon) is None
+
+
 def test_a_task_that_is_being_started_is_not_reaped_as_an_orphan(adopting: None) -> None:
     """It would lose its exit code, and fail without anybody hearing of it."""
     looked = threading.Event()
