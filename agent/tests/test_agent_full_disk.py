@@ -4,19 +4,19 @@ that nothing of it outlives the agent."""
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agent_testing.fake_hub import FakeHub
 from agent_testing.process import AgentProcess
+from agent_testing.small_disk import on_small_disk
 from agent_testing.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
 MODULES = Path(__file__).parent / "modules"
-DISK = "size=2m,mode=700"
+DISK = "2m"
 
 
 @pytest.fixture
@@ -24,13 +24,7 @@ def agent(hub: FakeHub, tmp_path: Path) -> Iterator[AgentProcess]:
     """An agent with two slots and 2 MB of disk."""
     state = tmp_path / "state"
     state.mkdir()
-    under = ["unshare", "-m" if os.geteuid() == 0 else "-Urm", "sh", "-c"]
-    mount = f"mount -t tmpfs -o {DISK} tmpfs '{state}'"
-    tried = subprocess.run([*under, mount], capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        cannot = f"a small disk cannot be mounted here, so a full one is not tested: {tried.stderr.strip()}"
-        pytest.fail(cannot) if "CI" in os.environ else pytest.skip(cannot)
-    under += [f'{mount} && exec "$@"', "sh"]
+    under = on_small_disk(state, DISK)
     with AgentProcess(hub.address, tmp_path, MODULES, "--slots", "2", under=under) as made:
         hub.wait_call("poll")
         yield made

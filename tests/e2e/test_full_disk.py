@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from agent_testing.small_disk import on_small_disk
 
 from hosting.hub_client import address
 from tests.size.hub_process import TOKEN, HubProcess
@@ -27,13 +27,7 @@ def hub(tmp_path: Path) -> Iterator[HubProcess]:
     """With its data, and nothing else, on a small disk that nobody else sees and that goes with it."""
     data = tmp_path / "data"
     data.mkdir()
-    under = ["unshare", "-m" if os.geteuid() == 0 else "-Urm", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size={DISK},mode=700 tmpfs '{data}'"
-    tried = subprocess.run([*under, mount], capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        cannot = f"a small disk cannot be mounted here, so a full one is not tested: {tried.stderr.strip()}"
-        pytest.fail(cannot) if "CI" in os.environ else pytest.skip(cannot)
-    under += [f'{mount} && exec "$@"', "sh"]
+    under = on_small_disk(data, str(DISK))
     environ = {"NEXOMATIC_HOME": str(data), "NEXOMATIC_MIN_FREE_BYTES": str(LEAST)}
     with HubProcess(tmp_path / "hub", environ, program="tests.size.counted_host", under=under) as running:
         yield running
