@@ -67,3 +67,17 @@ def _children(pid: int) -> list[int]:
         for thread in os.listdir(f"/proc/{pid}/task"):
             found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text("ascii").split())
     return found
+
+
+HEAP_BYTES = 64 << 20
+"""glibc lays out a heap of its own for threads within so many bytes, and at a multiple of them (HEAP_MAX_SIZE)."""
+
+
+def heaps_of_threads(pid: int) -> int:
+    """How many heaps the C library has made for threads beside the first."""
+    count = 0
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, rights, *rest = line.split(maxsplit=5)
+        nameless = len(rest) < 4
+        count += nameless and rights == "rw-p" and int(span.partition("-")[0], 16) % HEAP_BYTES == 0
+    return count

@@ -47,8 +47,10 @@ class _Children:
         self.lock = threading.Lock()
         self.starting: list[int] = []
         """When each start that is under way began, in clock ticks since the machine's start."""
-        self.tasks: dict[int, int] = {}
-        """When each task's first process was born, by its number."""
+        self.tasks: set[int] = set()
+        """The numbers of the tasks' first processes, until they are reaped."""
+        self.running: dict[int, int] = {}
+        """When each of them that has not ended was born."""
         self.adopts = False
 
 
@@ -79,12 +81,19 @@ def starting_child() -> Iterator[None]:
 def child_started(pid: int) -> None:
     process = look_up(pid)
     with _own.lock:
-        _own.tasks[pid] = process.born if process is not None else 0
+        _own.tasks.add(pid)
+        _own.running[pid] = process.born if process is not None else 0
 
 
 def child_ended(pid: int) -> None:
+    """To be called before the look at what it left: of two that end at once, the later then sees what is of either."""
     with _own.lock:
-        _own.tasks.pop(pid, None)
+        _own.running.pop(pid, None)
+
+
+def child_reaped(pid: int) -> None:
+    with _own.lock:
+        _own.tasks.discard(pid)
 
 
 def _ticks_now() -> int:
@@ -128,7 +137,7 @@ def remains(mark: str, root: int, pipes: Collection[int]) -> list[Process]:
         return search(mark, root)
     living = _living_orphans()
     with _own.lock:
-        others = [*_own.starting, *(born for pid, born in _own.tasks.items() if pid != root)]
+        others = [*_own.starting, *_own.running.values()]
     marked = _marked(living, mark)
     mine = [
         orphan
@@ -136,8 +145,8 @@ def remains(mark: str, root: int, pipes: Collection[int]) -> list[Process]:
         if root == orphan.session
         or orphan.pid in marked
         or _holds(orphan.pid, pipes)
-        # It hides well. But whose it is was there when it was born: if no other task was, it is this one's (or one's
-        # that has ended, and it is late).
+        # It hides well. But whose it is was there when it was born: if no task was that still runs, it is this one's,
+        # or another's that has ended as well.
         or all(orphan.born < born for born in others)
     ]
     return _with_descendants(mine, _all()) if mine else []

@@ -89,11 +89,12 @@ class ProcessTree:
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             self._ended = True
+        linux.child_ended(self._process.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         _kill_until_gone(lambda: linux.remains(self._mark, self._process.pid, self._outputs))
         code = self._process.wait()
-        linux.child_ended(self._process.pid)
+        linux.child_reaped(self._process.pid)
         return code
 
     def kill_pipe_holders(self) -> None:

@@ -16,6 +16,7 @@ from nexomatic_agent.files import make_private_folder, remove_half_written
 from nexomatic_agent.identity import Identity, NotEnrolled, load_identity
 from nexomatic_agent.interpreter import find_interpreter
 from nexomatic_agent.lock import StateLock
+from nexomatic_agent.memory import share_one_heap
 from nexomatic_agent.signals import Signals
 from nexomatic_agent.signing import trusted_keys
 from nexomatic_agent.unsealing import has_key
@@ -40,6 +41,7 @@ def run(settings: Settings) -> int:
     Raises BadSettings, BadInterpreter, BadBundle, NotEnrolled, CannotEnrol, StateInUse, UnreadableDocument, HubError,
     OSError.
     """
+    share_one_heap()
     signals = Signals()
     make_private_folder(settings.state)
     lock = StateLock(settings.state)

@@ -112,6 +112,33 @@ def test_it_is_left_to_the_other_task_that_ran_at_its_birth(adopting: None, tmp_
     assert not is_alive(daemon)
 
 
+def test_it_is_not_left_by_two_tasks_that_end_at_once(
+    adopting: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would take it for the other's, and there may be no third to clear it up."""
+    looking = threading.Barrier(2, timeout=60)
+    look, looked = linux._marked, threading.local()
+
+    def at_the_same_time(*arguments: Any) -> set[int]:
+        if not hasattr(looked, "once"):
+            looked.once = True
+            looking.wait()
+        return look(*arguments)
+
+    monkeypatch.setattr(linux, "_marked", at_the_same_time)
+    elder = ProcessTree(["sh", "-c", "read line"], tmp_path, {"PATH": os.environ["PATH"]}, "another-mark")
+    a_tick_later()
+    younger = start("hidden.sh", tmp_path)
+    daemon = read_pid(tmp_path / "daemon")
+    waiters = [threading.Thread(target=finish, args=(tree,)) for tree in (elder, younger)]
+    for waiter in waiters:
+        waiter.start()
+    elder.pipes[0].write(b"\n")
+    for waiter in waiters:
+        waiter.join()
+    assert not is_alive(daemon)
+
+
 def test_it_is_left_while_a_task_is_started_that_may_have_begun_before_its_birth(
     adopting: None, tmp_path: Path
 ) -> None:
@@ -240,7 +267,7 @@ def test_stopping_what_has_ended_is_harmless(tmp_path: Path) -> None:
 def test_a_program_that_cannot_start_leaves_nothing_counted_as_running(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no-such-program"):
         ProcessTree([str(tmp_path / "no-such-program")], tmp_path, {}, "a-mark")
-    assert (linux._own.starting, linux._own.tasks) == ([], {})
+    assert (linux._own.starting, linux._own.tasks, linux._own.running) == ([], set(), {})
 
 
 # --- after a crash of the agent

@@ -21,7 +21,7 @@ KEPT_BYTES = 10 << 20
 """Of one attempt's log, unless the agent is set otherwise."""
 LINE_BYTES = 48
 """Counted for each line beside its text."""
-MOST_MEGABYTES = 100
+MOST_MEGABYTES = 60
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ SETTINGS = {
     "NEXOMATIC_AGENT_GRACE_SECONDS": "1",
     "NEXOMATIC_AGENT_LOG_ATTEMPT_BYTES": "100000",
 }
-MOST_MEGABYTES = 100
-MOST_MEGABYTES_MORE = 20
+MOST_MEGABYTES = 60
+MOST_MEGABYTES_MORE = 10
 """What the idle sink may hold more than it held after the first quarter."""
 CONNECTIONS = 16
 """To the hub, which the sink may keep open for its next calls."""
