@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import azure.functions as func
 
 from functions.endpoint import caller_address, document, endpoint
+from hub import lasting
 from hub.api.adapter import Answer, Request, call
 from hub.api.services import Services
 from hub.audit.attempt import Who
@@ -95,6 +96,7 @@ async def _app(here: Hub) -> Api:
     if loop not in _apps:
         build = await asyncio.to_thread(_builder)
         _apps[loop] = build(services_of(here))
+        lasting.leave_out("the API")
     return _apps[loop]
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
+from hub import lasting
 from hub.announce.port import Topic
 from hub.clock import Clock, SystemClock
 from hub.errors import Unavailable
@@ -72,10 +73,12 @@ def served_by_https() -> bool:
 
 async def _open() -> Hub:
     try:
-        return await open_hub(os.environ)
+        opened = await open_hub(os.environ)
     except Exception as error:
         _say(str(error))
         raise Unavailable("the hub cannot start; its log says why") from error
+    lasting.leave_out("the hub")
+    return opened
 
 
 def _say(why: str) -> None:

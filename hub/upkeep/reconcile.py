@@ -32,6 +32,7 @@ from hub.storage import codec, keys
 from hub.storage.events import Stored
 from hub.storage.partition_index import Indexed, Mark, Pass, settled_hour
 from hub.storage.upkeep_rows import OpenEvent, UpkeepRows
+from hub.turns import in_turns
 from hub.upkeep.watch import Looked, Lookout, Watching
 
 log = logging.getLogger(__name__)
@@ -129,8 +130,9 @@ class Reconciler:
                 open_ = True
                 walk.first_open = min(walk.first_open, partition.hour)
             walk.seen += len(page)
-            walk.lookout.look_at(page)
-            await self._help(page, walk)
+            async for some in in_turns(page):
+                walk.lookout.look_at(some)
+                await self._help(some, walk)
             if reached is None:
                 break
             after = reached

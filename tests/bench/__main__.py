@@ -62,8 +62,8 @@ async def _storage(folder: Path, connection: str | None, burst: int) -> dict[str
     await storage.prepare()
     figures = {
         "floor_ms": await floor.milliseconds(storage, ONE_BY_ONE),
-        "floor_events_per_second": await floor.events_per_second(storage, burst, platform.CALLERS),
-        "child_floor_events_per_second": await floor.events_per_second(
+        "floor_events_per_second": await floor.burst_per_second(storage, burst, platform.CALLERS),
+        "child_floor_events_per_second": await floor.burst_per_second(
             storage, burst, platform.CALLERS, start.BARE_CHILD
         ),
     }

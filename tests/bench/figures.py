@@ -17,7 +17,7 @@ WORDS: Final[Mapping[str, str]] = {
     "completion_ms_p50": "webhook sent to SUCCESS, median (ms)",
     "completion_ms_p95": "  95th percentile",
     "bare_child_ms": "a bare `python -I -S` child running one line, median (ms)",
-    "floor_events_per_second": "bare storage operations of events, 8 at once (events/s)",
+    "floor_events_per_second": "bare storage operations of such a burst (events/s)",
     "child_floor_events_per_second": "  each with a bare child process (events/s)",
     "burst_events": "events of the burst, from 8 callers to one sink with 8 slots",
     "burst_events_per_second": "  first POST to last SUCCESS (events/s)",

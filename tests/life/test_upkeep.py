@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -13,15 +13,19 @@ from hub.life.terms import Terms
 from hub.model.event import Code, State
 from hub.rules.keeping import Keeping
 from hub.rules.partitions import Partition, partition_of
+from hub.storage import upkeep_rows
 from hub.storage.configuration import RowKind
 from hub.storage.counting import counting
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import PAYLOADS, queue_of_sink_type
 from hub.storage.partition_index import settled_hour
-from hub.storage.ports import Storage
-from hub.upkeep import reconcile, retention
+from hub.storage.ports import Storage, Values
+from hub.storage.upkeep_rows import OpenEvent
+from hub.turns import A_TURN
+from hub.upkeep import reconcile, retention, watch
 from tests.contract.rig import ManualClock
 from tests.life.rig import SINK, SINK_TYPE, LifeRig, open_rig
+from tests.unit.ticking import ticking
 
 HOUR = 3600
 
@@ -46,6 +50,30 @@ async def _states(rig: LifeRig, event_ids: list[str]) -> Counter[State]:
 
 
 # --- reconcile --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_of_open_events_keeps_nobody_waiting(rig: LifeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five hundred in one go would be 10 ms of the event loop, and a request waits for several such."""
+    await rig.event_type("A")
+    await _fire(rig, 3 * A_TURN)
+    decode, look_at = upkeep_rows._open, watch.Lookout.look_at
+    decoded, looked_at = list[int](), list[int]()
+
+    def noted_decode(values: Values) -> OpenEvent:
+        decoded.append(ticker.turns)
+        return decode(values)
+
+    def noted_look(self: watch.Lookout, events: Sequence[OpenEvent]) -> None:
+        looked_at.extend([ticker.turns] * len(events))
+        look_at(self, events)
+
+    monkeypatch.setattr(upkeep_rows, "_open", noted_decode)
+    monkeypatch.setattr(watch.Lookout, "look_at", noted_look)
+    async with ticking() as ticker:
+        await rig.hub.upkeep._reconciler.step()
+    for turns in (decoded, looked_at):
+        assert len(turns) == 3 * A_TURN
+        assert max(Counter(turns).values()) <= A_TURN
 
 
 async def test_a_step_ends_after_so_many_rows_and_the_next_goes_on(
