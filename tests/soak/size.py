@@ -56,7 +56,7 @@ def run(seed: int, seconds: float) -> Figures:
         figures |= found
         for number, tenth in enumerate(drained.tenths, 1):
             figures[f"backlog: tenth {number}, events a second"] = tenth.events_per_second
-    _judge(figures)
+    judge(figures)
     return figures
 
 
@@ -67,7 +67,8 @@ def _figures(name: str, asked: Mapping[str, Asked]) -> Iterator[tuple[str, float
             yield f"{name}: {words}, ratio to a thousand", each.ratio
 
 
-def _judge(figures: Mapping[str, float]) -> None:
+def judge(figures: Mapping[str, float]) -> None:
+    """Raises `Violation` for figures that grow with the size, and names each."""
     rate = figures["backlog: rate of the last tenth, ratio to the first"]
     bad = {
         **{what: value for what, value in figures.items() if "ratio to" in what and value > MOST},
