@@ -46,6 +46,8 @@ class SimAgent:
         self.disk.begin_life()
         for claim, entry in list(self.disk.entries.items()):
             self._resume(claim, entry)
+        # The life before may have been killed when a command was on disk, and before it could say so.
+        self.around.ledger.drained(self.name, self.disk.drained)
         await self._poll_until_drained(self.disk.instance, self.disk.replaces)
         while self.holders:
             self.freed.clear()
