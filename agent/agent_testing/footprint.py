@@ -9,6 +9,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_MEGABYTES = 60
+"""What an agent may hold at a time, whatever its tasks do."""
+HEAP_BYTES = 64 << 20
+"""glibc lays out a heap of its own for threads within so many bytes, and at a multiple of them (HEAP_MAX_SIZE)."""
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -67,10 +72,6 @@ def _children(pid: int) -> list[int]:
         for thread in os.listdir(f"/proc/{pid}/task"):
             found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text("ascii").split())
     return found
-
-
-HEAP_BYTES = 64 << 20
-"""glibc lays out a heap of its own for threads within so many bytes, and at a multiple of them (HEAP_MAX_SIZE)."""
 
 
 def heaps_of_threads(pid: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from agent_testing.fake_hub import FakeHub
-from agent_testing.footprint import Footprint, descendants, heaps_of_threads, peak_megabytes
+from agent_testing.footprint import MOST_MEGABYTES, Footprint, descendants, heaps_of_threads, peak_megabytes
 from agent_testing.nasty import CASES, Nasty
 from agent_testing.process import AgentProcess
 from agent_testing.waiting import wait_until
@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 MODULES = Path(__file__).parent / "modules"
 CALLS_AT_ONCE = 16
 """So many connections to the hub the agent may keep open, beside that of its poll."""
-MOST_MEGABYTES = 60
 DEADLINE_SECONDS = 60.0
 """A busy machine with a slow disk takes its time to make and remove a thousand folders."""
 

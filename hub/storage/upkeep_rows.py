@@ -22,7 +22,7 @@ from hub.storage.keys import EVENTS, UPKEEP
 from hub.storage.limits import MAX_CHANGES
 from hub.storage.pages import id_reached, key_behind
 from hub.storage.ports import Delete, Row, Tables, Value, Values
-from hub.turns import in_turns
+from hub.turns import map_in_turns
 
 _RETENTION, _REACHED = "retention", "reached"
 _LOOKED_THROUGH: Final = 10_000
@@ -140,8 +140,7 @@ class UpkeepRows:
             most=_LOOKED_THROUGH,
             select=_OPEN_COLUMNS,
         )
-        events = [_open(row.values) async for rows in in_turns(found.rows) for row in rows]
-        return events, id_reached(found.reached)
+        return await map_in_turns(_open, found.rows), id_reached(found.reached)
 
     async def old(
         self, partition: Partition, state: str, *, after: str, limit: int
@@ -160,11 +159,11 @@ class UpkeepRows:
                 most=_LOOKED_THROUGH,
                 select=_OLD_COLUMNS,
             )
-            return [_old(row) async for some in in_turns(found.rows) for row in some], id_reached(found.reached)
+            return await map_in_turns(_old, found.rows), id_reached(found.reached)
         rows = await self._tables.query(
             EVENTS, partition.name, after=key_behind(after), limit=limit, select=_OLD_COLUMNS
         )
-        events = [_old(row) async for some in in_turns(rows) for row in some]
+        events = await map_in_turns(_old, rows)
         return events, events[-1].id if len(events) == limit else None
 
     async def delete(self, partition: Partition, events: Sequence[OldEvent]) -> int:
@@ -214,7 +213,8 @@ def _look(document: dict[str, Any]) -> Look:
     return Look(**{**document, **told})
 
 
-def _open(values: Values) -> OpenEvent:
+def _open(row: Row) -> OpenEvent:
+    values = row.values
     codec.check_format(EVENTS, values.get("format"))
     return OpenEvent(
         id=str(values["id"]),

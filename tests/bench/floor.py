@@ -10,14 +10,16 @@ import itertools
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
+from hub.errors import Missing
 from hub.storage.keys import EVENTS
 from hub.storage.ports import Message, Storage, Value
 
 QUEUE = "nexomatic-bench"
 HIDDEN_SECONDS = 60
 LOOK_SECONDS = 0.002
-"""How long who finds the queue empty waits: looking all the time would be most of what is measured."""
+"""How long who finds the queue empty, or no row yet, waits: looking all the time would be most of what is measured."""
 _ROW: dict[str, Value] = {
     "state": "QUEUED",
     "payload": b'{"n":1}',
@@ -40,10 +42,7 @@ async def milliseconds(storage: Storage, events: int) -> float:
 
 async def burst_per_second(storage: Storage, events: int, at_once: int, child: Sequence[str] = ()) -> float:
     """Events a second, from the first put to the last delete, in the order of a burst: so many callers put, as fast as
-    they are answered, and so many take meanwhile what has come.
-
-    The queue fills up, as a burst's does, and an engine that looks through all of it at each receive (Azurite) is as
-    slow as it is then. `child`: a command that is run once for each event.
+    they are answered, and so many take meanwhile what has come. `child`: a command that is run once for each event.
     """
     to_put, to_take = iter(range(events)), iter(range(events))
 
@@ -80,8 +79,16 @@ async def _take(storage: Storage) -> tuple[Message, str]:
             break
         await asyncio.sleep(LOOK_SECONDS)
     (message,) = received
-    etag = (await storage.tables.get(EVENTS, "bench", message.body)).etag
+    etag = await _etag(storage, message.body)
     return message, await storage.tables.replace(EVENTS, "bench", message.body, {**_ROW, "state": "RUNNING"}, etag)
+
+
+async def _etag(storage: Storage, key: str) -> str:
+    """Of the row, once it is there: its message may come before it, since the two are put side by side."""
+    while True:
+        with suppress(Missing):
+            return (await storage.tables.get(EVENTS, "bench", key)).etag
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _end(storage: Storage, message: Message, etag: str) -> None:

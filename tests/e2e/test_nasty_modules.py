@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from agent_testing.footprint import peak_megabytes
+from agent_testing.footprint import MOST_MEGABYTES, peak_megabytes
 from agent_testing.nasty import GOES_ON, GONE_ON
 
 from tests.e2e.conftest import configure
@@ -21,7 +21,6 @@ KEPT_BYTES = 10 << 20
 """Of one attempt's log, unless the agent is set otherwise."""
 LINE_BYTES = 48
 """Counted for each line beside its text."""
-MOST_MEGABYTES = 60
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from hub.storage.counting import counting
 from hub.storage.embedded import open_embedded
 from hub.storage.keys import PAYLOADS, queue_of_sink_type
 from hub.storage.partition_index import settled_hour
-from hub.storage.ports import Storage, Values
+from hub.storage.ports import Row, Storage
 from hub.storage.upkeep_rows import OpenEvent
 from hub.turns import A_TURN
 from hub.upkeep import reconcile, retention, watch
@@ -59,9 +59,9 @@ async def test_a_page_of_open_events_keeps_nobody_waiting(rig: LifeRig, monkeypa
     decode, look_at = upkeep_rows._open, watch.Lookout.look_at
     decoded, looked_at = list[int](), list[int]()
 
-    def noted_decode(values: Values) -> OpenEvent:
+    def noted_decode(row: Row) -> OpenEvent:
         decoded.append(ticker.turns)
-        return decode(values)
+        return decode(row)
 
     def noted_look(self: watch.Lookout, events: Sequence[OpenEvent]) -> None:
         looked_at.extend([ticker.turns] * len(events))

@@ -35,10 +35,10 @@ class Caller:
         self._thread.join()
         self._check()
 
-    def called(self) -> int:
-        """How often it was answered so far. Raises what has stopped it."""
+    def has_yet(self, least: int, ends_at: float) -> bool:
+        """Whether it was not answered so often yet, or the clock is not there yet. Raises what has stopped it."""
         self._check()
-        return len(self.waits)
+        return len(self.waits) < least or time.monotonic() < ends_at
 
     def _check(self) -> None:
         if self._error is not None:

@@ -25,6 +25,8 @@ from tests.size.polling import enrol, fleet
 WEBHOOK: Final = f"/hooks/{WEBHOOK_KEY}"
 ROOT_KEY: Final = "A" * 43 + "="
 FLEET: Final = "IDLE:FLEET"
+LATE: Final = "webhook during it, 99th of 100, ms"
+"""What `upkeep` calls the longest but the last hundredth of the waits."""
 LEAST_WAITS: Final = 400
 """Of so many, the 99th of a hundred is not one chance pause of the machine."""
 
@@ -72,11 +74,11 @@ def history(folder: Path, name: str, story: Story, seconds: float) -> tuple[dict
 
 def upkeep(hub: HubProcess, name: str, seconds: float) -> Figures:
     """How long callers wait while the timer's step runs, beside how long they wait otherwise."""
-    url, longest = hub.url + WEBHOOK, 0.0
+    url = hub.url + WEBHOOK
     before = _waits(url, seconds / 2, LEAST_WAITS // 2)
-    ends_at = time.monotonic() + seconds
+    longest, ends_at = 0.0, time.monotonic() + seconds
     with Caller(url) as during:
-        while during.called() < LEAST_WAITS or time.monotonic() < ends_at:
+        while during.has_yet(LEAST_WAITS, ends_at):
             longest = max(longest, hub.tick())
     after = _waits(url, seconds / 2, LEAST_WAITS // 2)
     (median, late), (idle, idle_late) = percentiles(during.waits), percentiles([*before, *after])
@@ -85,7 +87,7 @@ def upkeep(hub: HubProcess, name: str, seconds: float) -> Figures:
         f"{name}: webhook during it, median ms": median,
         f"{name}: webhook during it, median, ratio to idle": median / idle,
         f"{name}: webhook while idle, 99th of 100, ms": idle_late,
-        f"{name}: webhook during it, 99th of 100, ms": late,
+        f"{name}: {LATE}": late,
     }
 
 
@@ -93,7 +95,7 @@ def _waits(url: str, seconds: float, least: int) -> list[float]:
     """How long one caller waits, for so long and for so many calls."""
     ends_at = time.monotonic() + seconds
     with Caller(url) as caller:
-        while caller.called() < least or time.monotonic() < ends_at:
+        while caller.has_yet(least, ends_at):
             time.sleep(0.05)
     return caller.waits
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent_testing.footprint import Footprint, descendants, megabytes, peak_megabytes
+from agent_testing.footprint import MOST_MEGABYTES, Footprint, descendants, megabytes, peak_megabytes
 from agent_testing.nasty import CASES, MODULES, Nasty
 
 from hosting.hub_client import HubClient, address
@@ -28,7 +28,6 @@ SETTINGS = {
     "NEXOMATIC_AGENT_GRACE_SECONDS": "1",
     "NEXOMATIC_AGENT_LOG_ATTEMPT_BYTES": "100000",
 }
-MOST_MEGABYTES = 60
 MOST_MEGABYTES_MORE = 10
 """What the idle sink may hold more than it held after the first quarter."""
 CONNECTIONS = 16
