@@ -214,7 +214,7 @@ def build(
     waits = wires.waits = Waits(context, most, lambda: wires.polls_held() + wires.watchers_held())
     watchers = wires.watchers = Watchers(most, lambda: wires.polls_held() + wires.waits_held())
     hold = Hold(options.fleet, most, lambda: wires.waits_held() + wires.watchers_held())
-    wires.polls = Polls(wires.dispatcher, presence, configuration.current, clock, hold)
+    wires.polls = Polls(wires.dispatcher, presence, configuration.current, configuration.newest_snapshot, clock, hold)
     packages = AgentPackages(options.agent_packages)
     canceller, reruns = Canceller(context, debts, slots), Reruns(context, creator, depths)
     listing = Listing(storage.tables, context.partitions, clock, context.margin())
@@ -272,7 +272,7 @@ def build(
         installers=Installers(packages.current, options.public_url),
         bundles=Bundles(configuration.newest, write, storage.blobs, clock, randomness, options.max_bundle),
         sinks=administration.sinks,
-        orders=Orders(configuration.newest, write, presence, wires.dispatcher, clock, randomness),
+        orders=Orders(configuration.newest, write, presence, wires.polls.tell_held, clock, randomness),
         people=administration.people,
         secrets=keeping.kept,
         secret_book=SecretBook(keeping.engine, keeping.kept),

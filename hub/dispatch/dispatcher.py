@@ -7,10 +7,9 @@ from typing import Final
 from hub.dispatch.lanes import Lanes
 from hub.dispatch.receive_loop import Follow, Patience, ReceiveLoop
 from hub.dispatch.waiting_poll import WaitingPoll
-from hub.model.sink import Order
 from hub.storage import keys
 from hub.storage.ports import Queues
-from hub.wire import Cancel, Do
+from hub.wire import Cancel
 
 _FEW: Final = 16
 """Receive loops that may be kept though nobody waits on them."""
@@ -72,13 +71,6 @@ class Dispatcher:
     def held(self) -> list[WaitingPoll]:
         """The polls that this process holds."""
         return [poll for polls in self._held.values() for poll in polls]
-
-    def ordered(self, sink: str, order: Order) -> None:
-        """This sink was given a command in this process: say so to a poll it has open, which is then answered."""
-        for name, polls in self._held.items():
-            if name.casefold() == sink.casefold():
-                for poll in polls[-1:]:
-                    poll.tell(Do(command=order.command, id=order.id))
 
     def restarted(self, sink: str) -> None:
         """The sink has begun anew, or sent another poll: the ones it sent before take nothing more.

@@ -2,19 +2,21 @@
 
 A command lies on the sink's row in the configuration, of which every process keeps a copy: a poll that has nothing to
 hear of costs nothing. A poll held by this process is answered at once; one held by another, when any request there
-has made that process look at its copy, and at its own end at latest.
+has made that process look at its copy, and at its own end at latest. Nothing is told that was not just read: a sink
+that has heard the newest command must not be told an older one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from hub.clock import Clock
-from hub.dispatch.dispatcher import Dispatcher
 from hub.dispatch.presence import PresenceBook
-from hub.errors import NotFound, Rejected
+from hub.errors import NotFound, Rejected, Unavailable
 from hub.model.sink import Command, CommandState, Order, Presence, Sink
+from hub.model.snapshot import Snapshot
 from hub.rules import commanding
 from hub.storage.configuration import Configuration, Edit, Entry, RowKind, Write
 
@@ -27,14 +29,14 @@ class Orders:
         newest: Callable[[], Awaitable[Configuration]],
         write: Write,
         presence: PresenceBook,
-        dispatcher: Dispatcher,
+        tell_held: Callable[[Snapshot], None],
         clock: Clock,
         randomness: Callable[[], int],
     ) -> None:
         self._newest = newest
         self._write = write
         self._presence = presence
-        self._dispatcher = dispatcher
+        self._tell_held = tell_held
         self._clock = clock
         self._randomness = randomness
 
@@ -88,7 +90,8 @@ class Orders:
             return Edit(put=[replace(entry, model=commanding.ordered(sink, given[0]))])
 
         await self._write(decide)
-        self._dispatcher.ordered(name, given[0])
+        with suppress(Unavailable):  # it is stored all the same: a poll that is held hears of it at its end
+            self._tell_held((await self._newest()).snapshot)
         return given[0]
 
 

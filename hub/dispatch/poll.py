@@ -44,12 +44,15 @@ class Polls:
         dispatcher: Dispatcher,
         presence: PresenceBook,
         configuration: Callable[[], Awaitable[Snapshot]],
+        newest: Callable[[], Awaitable[Snapshot]],
         clock: Clock,
         hold: Hold,
     ) -> None:
+        """`configuration`: at most some seconds old, for nothing. `newest`: as it stands now, for a look at storage."""
         self._dispatcher = dispatcher
         self._presence = presence
         self._configuration = configuration
+        self._newest = newest
         self._clock = clock
         self._hold = hold
         self._last_event_at: float | None = None
@@ -81,12 +84,12 @@ class Polls:
 
         `address`: where the call comes from, if that is known. Raises `Cloned`, `Unavailable`.
         """
-        snapshot = await self._configuration()
+        snapshot = await self._snapshot(sink, call)
         crowded = self._held() >= self._hold.max_held_polls
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next, address)
         known = snapshot.sink(sink.name) or sink
-        self._tell_held(snapshot)
+        self.tell_held(snapshot)
         order = self._order(known, call)
         if crowded:
             return Polled(tasks=(), commands=(order,) if order else (), settings=_steering(now_and_next))
@@ -109,6 +112,16 @@ class Polls:
         following = self._cadence(sink, snapshot, crowded=False)
         return Polled(tasks=tuple(waiting.tasks), commands=tuple(waiting.commands), settings=_steering(following))
 
+    async def _snapshot(self, sink: Sink, call: Poll) -> Snapshot:
+        """What this poll is answered by. A command is only given as it stands now.
+
+        By an older copy, a sink that has heard a newer command through another process would be told the one before,
+        carry it out once more, and go to and fro between the two.
+        """
+        snapshot = await self._configuration()
+        due = self._order(snapshot.sink(sink.name) or sink, call)
+        return snapshot if due is None else await self._newest()
+
     def _order(self, sink: Sink, call: Poll) -> Do | None:
         """The command that this poll is answered with, if there is one that its sink has not heard of."""
         heard = call.command.id if call.command is not None else None
@@ -117,8 +130,8 @@ class Polls:
             return None
         return Do(command=order.command, id=order.id)
 
-    def _tell_held(self, snapshot: Snapshot) -> None:
-        """A command that was given in another process is news to the polls held in this one."""
+    def tell_held(self, snapshot: Snapshot) -> None:
+        """Answer the polls held in this process whose sinks have been given a command since it last looked."""
         if snapshot.version == self._version:
             return
         self._version = snapshot.version

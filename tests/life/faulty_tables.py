@@ -62,7 +62,7 @@ class FaultyTables:
 class FaultyStorage:
     """A storage with such tables."""
 
-    def __init__(self, engine: Storage, tables: FaultyTables) -> None:
+    def __init__(self, engine: Storage, tables: Any) -> None:
         self._engine = engine
         self.tables = tables
 

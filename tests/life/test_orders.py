@@ -13,6 +13,7 @@ from hub.rules.alerts import Alert
 from hub.wire import Capabilities, Do, Poll, Polled
 from hub.wiring import Hub, build
 from tests.contract.rig import ManualClock
+from tests.life.faulty_tables import FaultyStorage
 from tests.life.rig import SINK, SINK_TYPE, LifeRig
 from tests.life.test_alerts_of_upkeep import OFFLINE_AFTER, _fired, _minutes, told
 from tests.life.test_dispatch import virtually
@@ -56,6 +57,55 @@ def test_one_that_another_process_holds_is_answered_when_anybody_asks_there() ->
         asked.cancel()
 
     virtually(body)
+
+
+def test_a_process_with_an_older_copy_does_not_take_a_sink_back_to_the_command_before() -> None:
+    async def body(rig: LifeRig) -> None:
+        other = build(rig.hub.options, rig.hub.storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        await polling(rig.hub, capabilities=KNOWS)
+        drain = await rig.hub.orders.give(SINK, Command.DRAIN, "admin")
+        assert (await polling(other)).commands == (Do(command=Command.DRAIN, id=drain.id),)
+        resume = await rig.hub.orders.give(SINK, Command.RESUME, "admin")
+        said = Heard(id=resume.id, command="resume", state=CommandState.DONE).model_dump()
+        assert (await polling(other, slots=0, command=said)).commands == ()
+
+    virtually(body)
+
+
+def test_a_command_whose_writing_was_slow_is_not_told_to_a_sink_that_has_heard_the_next() -> None:
+    async def body(rig: LifeRig) -> None:
+        tables = _SlowToAnswer(rig.hub.storage.tables)
+        storage: Any = FaultyStorage(rig.hub.storage, tables)
+        slow = build(rig.hub.options, storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        await polling(rig.hub, capabilities=KNOWS)
+        tables.seconds = 10.0
+        giving = asyncio.create_task(slow.orders.give(SINK, Command.DRAIN, "admin"))
+        await asyncio.sleep(1)
+        resume = await rig.hub.orders.give(SINK, Command.RESUME, "admin")
+        said = Heard(id=resume.id, command="resume", state=CommandState.DONE).model_dump()
+        held = polling(slow, command=said)
+        assert (await giving).command is Command.DRAIN
+        await asyncio.sleep(1)
+        assert not held.done()
+        held.cancel()
+
+    virtually(body)
+
+
+class _SlowToAnswer:
+    """An engine's tables as one process sees them: what it writes together is written at once, and answered late."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def transact(self, *arguments: Any, **options: Any) -> Any:
+        answer = await self._engine.transact(*arguments, **options)
+        await asyncio.sleep(self.seconds)
+        return answer
 
 
 def test_a_held_poll_costs_no_more_whether_there_is_a_command_or_not() -> None:

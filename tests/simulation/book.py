@@ -88,6 +88,8 @@ class Book:
         self._secrets: dict[Claim, dict[str, str]] = {}
         """What each claim's task is to be started with."""
         self._drained: set[str] = set()
+        self._commanded: set[tuple[str, str]] = set()
+        """Which sink has taken which command."""
         self.gifts: list[Gift] = []
         self.results: dict[Claim, TaskResult] = {}
         """What the hub said it has recorded."""
@@ -101,6 +103,12 @@ class Book:
     def drained(self, sink: str, drained: bool) -> None:
         """It has taken the command to drain, or to resume."""
         (self._drained.add if drained else self._drained.discard)(sink)
+
+    def commanded(self, sink: str, command_id: str) -> None:
+        """It has taken a command that is another than the one before."""
+        if (sink, command_id) in self._commanded:
+            self._complain("-", f"{sink} took the command {command_id} once more, after another")
+        self._commanded.add((sink, command_id))
 
     def held(self, sink: str, task: wire.Task) -> None:
         if sink in self._drained:

@@ -17,6 +17,7 @@ RELEASES = "hub/audit/releases.py"
 ALERTS, ALERT_RULES = "hub/life/alerts.py", "hub/rules/alerts.py"
 SCHEDULES = "hub/sources/schedules.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
+POLL = "hub/dispatch/poll.py"
 STARTS, RERUN, LANES = "hub/limits/start_rate.py", "hub/life/rerun.py", "hub/dispatch/lanes.py"
 EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
 QUEUES, RECEIVE, AGENT = (
@@ -490,5 +491,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "41c",
         "what is in hand is handed out before its time",
         (REDELIVER, "check_due(self._life, event)", "event.schedule or check_due(self._life, event)"),
+    ),
+    _mutant(
+        "42",
+        "a sink is told a command by a copy that may be older than what it has heard",
+        (POLL, "return snapshot if due is None else await self._newest()", "return snapshot"),
     ),
 )

@@ -21,6 +21,8 @@ from tests.simulation.scenario import Pool, Post, Scenario
 from tests.simulation.virtual_loop import EPOCH
 
 AGAIN_SECONDS = (0.5, 3.0)
+LATEST_SECONDS = 120.0
+"""By when whatever was asked has happened, if it ever does."""
 LOOKS = 4
 
 
@@ -72,13 +74,25 @@ class People:
             await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
 
     async def command(self, pool: Pool) -> None:
-        """Tell the sink one thing after the other, each again and again until the hub has it; a restart also not."""
+        """Tell the sink one thing after the other, each again and again until the hub has it; a restart also not.
+
+        If one of them may still be on its way, the last is told once more when none can be: an earlier one may have
+        come after it, and the sink would drain for ever.
+        """
         admin = Process(f"admin-of-{pool.name}")
+        sure = True
         for at, command in pool.commands:
             await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
-            await self._command(admin, pool.name, command)
+            sure = await self._command(admin, pool.name, command) and sure
+        _, last = pool.commands[-1]
+        if last is not Command.RESTART and (not sure or self._network.struck(admin.name, "command")):
+            await asyncio.sleep(LATEST_SECONDS)
+            await self._command(admin, pool.name, last)
 
-    async def _command(self, admin: Process, sink: str, command: Command) -> None:
+    async def _command(self, admin: Process, sink: str, command: Command) -> bool:
+        """Whether each try was answered."""
+        sure = True
+
         def give(hub: Hub) -> Awaitable[Order]:
             return hub.orders.give(sink, command, "admin")
 
@@ -86,12 +100,12 @@ class People:
             try:
                 await self._network.call(admin, "command", sink, give, patience=70)
             except NoAnswer:
-                pass
+                sure = False
             except Refused:  # it has not come yet, or has not taken what it was told before
                 if command is Command.RESTART:
-                    return
+                    return sure
             else:
-                return
+                return sure
             await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
 
     async def rerun(self, post: Post) -> None:

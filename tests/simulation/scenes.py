@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.model.configuration import OnLost, Overlap, RetryPolicy, ScheduleSource
+from hub.model.sink import Command
 from tests.simulation.faults import Layer, Outage
 from tests.simulation.scenario import DAY, FAILED, HOUR, Pool, Post, Scenario, WorkKind, kind
 
@@ -335,6 +336,15 @@ def alerted_late(seed: int) -> Scenario:
     return Scenario("alerted late", seed, kinds, posts, TWO, hubs=(0.5, -0.5), horizon=SHORT)
 
 
+def commanded(seed: int) -> Scenario:
+    """A sink is told to drain and to resume again and again, each time before all hubs have heard of the last."""
+    kinds = (kind("PLAIN", WorkKind(seconds=(0.1, 0.5))),)
+    posts = tuple(Post(number, "PLAIN", 1.0 + number) for number in range(12))
+    commands = tuple((2.0 + number, (Command.DRAIN, Command.RESUME)[number % 2]) for number in range(10))
+    pools = (Pool("sink-a", capacity=12, commands=commands),)
+    return Scenario("commanded", seed, kinds, posts, pools, hubs=(0.5, -0.5, 0.0), horizon=SHORT)
+
+
 Scene = Callable[[int], Scenario]
 SYSTEMATIC: tuple[Scene, ...] = (
     one, chain, retried, cancelled, long, short_lease, once, slotted, too_late, too_long, secret, alerted,
@@ -346,7 +356,7 @@ PARTICULAR: tuple[Scene, ...] = (
     too_late_and_among_settled, stubborn, outage, shared_out, forgotten, forgotten_by_halves, wrong_clock,
     away_for_weeks, away_for_a_day, in_ten_days, secret_once, secret_stall, secret_stall_alone,
     rated, rated_and_slotted, three_at_once, rerun, flood,
-    alerted_alone, alerted_late, scheduled, scheduled_in_line,
+    alerted_alone, alerted_late, scheduled, scheduled_in_line, commanded,
 )  # fmt: skip
 """Scenes made for one question each."""
 ALL: Mapping[str, Scene] = {scene.__name__: scene for scene in (*SYSTEMATIC, *PARTICULAR)}

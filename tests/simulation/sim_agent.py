@@ -147,9 +147,15 @@ class SimAgent:
         return answer.settings.hold
 
     async def _command(self, do: wire.Do) -> None:
-        new: list[bool] = []
-        await self.at_intent("WriteCommand", lambda: new.append(self.disk.take(do)))
-        if not any(new):
+        new: list[str] = []
+
+        def write() -> None:
+            if self.disk.take(do):
+                self.around.ledger.commanded(self.name, do.id)
+                new.append(do.id)
+
+        await self.at_intent("WriteCommand", write)
+        if not new:
             return
         self.around.ledger.drained(self.name, self.disk.drained)
         self.commanded()

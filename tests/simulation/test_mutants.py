@@ -15,7 +15,7 @@ from tests.simulation.witnesses import WITNESSES
 from tests.simulation.world import run
 
 NAMES = [mutant.name for mutant in MUTANTS]
-KINDS = 41
+KINDS = 42
 """So many kinds of mistakes the protocol, its limits, reruns and alerts invite; some are planted in two ways."""
 
 

@@ -89,4 +89,5 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "41a": (Swept("tick", "table.insert events", (FAIL,)),),
     "41b": (Swept("tick", "table.insert events", (LOST,)),),
     "41c": (Struck("tick"),),
+    "42": (Struck("commanded", range(1, 9)),),
 }
