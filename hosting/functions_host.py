@@ -10,7 +10,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -79,6 +79,8 @@ class Options:
     check_keys: bool = True
     cors: Cors = field(default_factory=Cors)
     http_seconds: float = HTTP_SECONDS
+    when_stopping: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What of the app is told that the host stops, and may take as long as what else runs."""
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
 
@@ -240,6 +242,8 @@ class FunctionsHost:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self._options.when_stopping is not None:
+            self.invocations.track(asyncio.create_task(self._tell_app(self._options.when_stopping)))
         left = await self.invocations.drain(grace)
         if self._server is not None:
             await self._server.shutdown(FLUSH_SECONDS)
@@ -251,6 +255,12 @@ class FunctionsHost:
             await self._queues.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         return left
+
+    async def _tell_app(self, when_stopping: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await when_stopping()
+        except Exception:
+            _logger.exception("the app failed when it was told that the host stops")
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -1,6 +1,6 @@
 """Serves the functions of an app folder on this machine, as the Functions host and the Python worker would together.
 
-    python -m hosting.host --app DIR --home DIR --port N [--no-keys] [--grace SECONDS]
+    python -m hosting.host --app DIR --home DIR --port N [--no-keys] [--grace SECONDS] [--when-stopping MODULE:FUNCTION]
         [--bind ADDRESS] [--certificate FILE --key FILE | --behind-proxy ADDRESS,…]
 
 SIGHUP: read the certificate again. SIGTERM or SIGINT: stop accepting, let what runs end within the grace, exit 0. A
@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import logging
 import os
+import pkgutil
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hosting import logs
 from hosting.errors import HostingError
@@ -41,6 +44,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add_exposure(parser)
     parser.add_argument("--no-keys", action="store_true", help="check no function keys: every caller is an admin")
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds for what runs when told to stop")
+    parser.add_argument(
+        "--when-stopping",
+        metavar="MODULE:FUNCTION",
+        help="an async function of the app, called without arguments when told to stop: it may end what it holds open",
+    )
     return parser.parse_args(argv)
 
 
@@ -80,8 +88,26 @@ def prepare(arguments: argparse.Namespace) -> tuple[FunctionsHost, socket.socket
         logging.getLogger(name).setLevel(category_level(host_json.log_levels, name))
     home = arguments.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    options = Options(home=home, exposure=exposure, check_keys=not arguments.no_keys, cors=local.cors)
+    options = Options(
+        home=home,
+        exposure=exposure,
+        check_keys=not arguments.no_keys,
+        cors=local.cors,
+        when_stopping=_named(arguments.when_stopping) if arguments.when_stopping else None,
+    )
     return FunctionsHost(functions, settings, host_json, options), sock
+
+
+def _named(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+    """The async function of that name. Raises HostingError."""
+    try:
+        found: Any = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise HostingError(f"--when-stopping {name}: {error}") from None
+    if not inspect.iscoroutinefunction(found):
+        raise HostingError(f"--when-stopping {name}: it must be an async function of the app, as MODULE:FUNCTION")
+    told: Callable[[], Coroutine[Any, Any, None]] = found
+    return told
 
 
 def _forget_start_folder() -> None:

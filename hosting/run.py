@@ -26,6 +26,7 @@ from hosting.demonstration import demonstrate
 from hosting.errors import HostingError, Stopped
 from hosting.hub_client import HubClient, address
 from hosting.leash import leash
+from hosting.our_app import OUR_APP
 from hosting.ports import ReservedPort
 from hosting.ready import Ready
 from hosting.supervisor import ChildSpec, Supervisor
@@ -44,7 +45,7 @@ PORT_SECONDS = 5.0
 NEXO = Path(sys.executable).parent / "nexo"
 """The command line, where `make` put it."""
 STOP_SECONDS = 2
-"""How long a stopping hub lets run what runs. Held polls would take their time; nothing relies on an orderly end."""
+"""How long a stopping hub lets run what runs; nothing relies on an orderly end."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def start_hub(supervisor: Supervisor, place: Place, token: str, held: ExitStack)
     if place.storage == "azurite":
         environ |= start_azurite(supervisor, place, held)
     command = [sys.executable, "-m", "hosting.host", "--app", str(ROOT), "--home", str(place.home / "host")]
-    argv = [*command, "--port", str(place.port), "--grace", str(STOP_SECONDS)]
+    argv = [*command, "--port", str(place.port), "--grace", str(STOP_SECONDS), *OUR_APP]
     # Azurite writes to its disk every 5 s. Killed, it has forgotten the seconds since, and with them perhaps a table or
     # the row that makes an hour's events be listed; a hub that remembers those would never make them anew.
     supervisor.start(ChildSpec("hub", argv, environ, ROOT, f"{place.url}/api/health", stands_on="azurite"))

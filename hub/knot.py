@@ -31,15 +31,6 @@ class Knot:
         if self.waits is not None:
             self.waits.ended(event_id)
 
-    def polls_held(self) -> int:
-        return self.dispatcher.held_polls if self.dispatcher is not None else 0
-
-    def waits_held(self) -> int:
-        return self.waits.held if self.waits is not None else 0
-
-    def watchers_held(self) -> int:
-        return self.watchers.held if self.watchers is not None else 0
-
     def wake(self, queue: str) -> None:
         if self.polls is not None:
             self.polls.event_seen()

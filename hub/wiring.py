@@ -30,6 +30,7 @@ from hub.distribution.agent_packages import AgentPackages
 from hub.distribution.bundles import Bundles
 from hub.distribution.installers import Installers
 from hub.evaluation import Evaluation
+from hub.held_requests import HeldRequests
 from hub.knot import Knot
 from hub.life.agent_calls import AgentCalls
 from hub.life.alerts import Alerts
@@ -123,6 +124,7 @@ class Hub:
     logs: Logs
     agents: AgentCalls
     polls: Polls
+    held: HeldRequests
     presence: PresenceBook
     health: Health
     metrics: Metrics
@@ -198,7 +200,8 @@ def build(
     redelivery = Redelivery(context, claimer, debts)
     presence = PresenceBook(storage.tables, clock)
     patience = Patience(options.terms.first_visibility(), lambda: abs(storage.clock_offset()) <= CLOCK_TOLERANCE)
-    wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience)
+    held = HeldRequests(options.max_held_polls)
+    dispatcher = wires.dispatcher = Dispatcher(storage.queues, redelivery.follow, patience, held)
     heartbeat = Heartbeat(storage.tables, clock)
     watching = Watching(storage.tables, presence, alerts)
     elsewhere = (vault or {}).get(Keeper.ELSEWHERE)
@@ -210,11 +213,9 @@ def build(
     )
     stats = StatsBook(StatsRows(storage.tables), news.tally, clock)
     upkeep_rows = UpkeepRows(storage.tables)
-    most = options.max_held_polls
-    waits = wires.waits = Waits(context, most, lambda: wires.polls_held() + wires.watchers_held())
-    watchers = wires.watchers = Watchers(most, lambda: wires.polls_held() + wires.waits_held())
-    hold = Hold(options.fleet, most, lambda: wires.waits_held() + wires.watchers_held())
-    wires.polls = Polls(wires.dispatcher, presence, configuration.current, configuration.newest_snapshot, clock, hold)
+    waits, watchers = wires.waits, wires.watchers = Waits(context, held), Watchers(held)
+    hold = Hold(options.fleet, held)
+    polls = wires.polls = Polls(dispatcher, presence, configuration.current, configuration.newest_snapshot, clock, hold)
     packages = AgentPackages(options.agent_packages)
     canceller, reruns = Canceller(context, debts, slots), Reruns(context, creator, depths)
     listing = Listing(storage.tables, context.partitions, clock, context.margin())
@@ -231,7 +232,7 @@ def build(
         listing=listing,
         operations=operations,
         explainer=Explainer(
-            context, claimer, slots, starts, presence.newest, Process(patience.clock_is_right, wires.polls.crowd)
+            context, claimer, slots, starts, presence.newest, Process(patience.clock_is_right, polls.crowd)
         ),
         depths=depths,
         logs=logs,
@@ -244,9 +245,10 @@ def build(
             completion,
             logs,
         ),
-        polls=wires.polls,
+        polls=polls,
+        held=held,
         presence=presence,
-        metrics=Metrics(storage, clock, news.tally, heartbeat, watching, wires.polls_held, lambda: stats.process),
+        metrics=Metrics(storage, clock, news.tally, heartbeat, watching, lambda: polls.holding, lambda: stats.process),
         health=Health(storage, clock, heartbeat, patience.clock_is_right, elsewhere),
         upkeep=Upkeep(
             heartbeat,
@@ -272,7 +274,7 @@ def build(
         installers=Installers(packages.current, options.public_url),
         bundles=Bundles(configuration.newest, write, storage.blobs, clock, randomness, options.max_bundle),
         sinks=administration.sinks,
-        orders=Orders(configuration.newest, write, presence, wires.polls.tell_held, clock, randomness),
+        orders=Orders(configuration.newest, write, presence, polls.tell_held, clock, randomness),
         people=administration.people,
         secrets=keeping.kept,
         secret_book=SecretBook(keeping.engine, keeping.kept),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from hosting import host
 from hosting.errors import HostingError
 from hosting.exposure import Exposure
+from hosting.our_app import OUR_APP
 from hosting.service import first_admin
 from hosting.service.account import become_owner
 from hosting.service.layout import Layout, environment
@@ -21,7 +22,7 @@ from hub.settings import Settings
 APP = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 7071
 GRACE_SECONDS = 5.0
-"""Held polls would take any time that is given; nothing relies on an orderly end."""
+"""For what runs when it is told to stop; nothing relies on an orderly end."""
 PUBLIC_URL = "NEXOMATIC_PUBLIC_URL"
 FRONT_END = "NEXOMATIC_FRONT_END"
 OPTIONS = {
@@ -62,7 +63,7 @@ def serve(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def command_line(layout: Layout, said: Mapping[str, object]) -> list[str]:
     """The options of the host."""
-    line = ["--app", str(APP), "--home", str(layout.data / "host"), "--grace", f"{GRACE_SECONDS:g}"]
+    line = ["--app", str(APP), "--home", str(layout.data / "host"), "--grace", f"{GRACE_SECONDS:g}", *OUR_APP]
     port = str(said["port"] or DEFAULT_PORT)
     if not port.isdecimal() or int(port) > 65_535:
         raise HostingError(f"{OPTIONS['port']} must be a port from 1 to 65535")

@@ -65,7 +65,7 @@ async def answer(watchers: Watchers, request: Request, look: Look, require: Call
         until = loop.time() + wait
         if news is None and wait:
             return _if_new(request, found, crowded=True)
-        while news is not None and _is_old(request, found) and loop.time() < until:
+        while news is not None and _is_old(request, found) and loop.time() < until and not watchers.leaving:
             await news_within(news, min(pause, until - loop.time()))
             if topic == ALL:
                 await asyncio.sleep(min(SETTLE_SECONDS, max(0.0, until - loop.time())))

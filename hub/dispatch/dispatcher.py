@@ -7,6 +7,7 @@ from typing import Final
 from hub.dispatch.lanes import Lanes
 from hub.dispatch.receive_loop import Follow, Patience, ReceiveLoop
 from hub.dispatch.waiting_poll import WaitingPoll
+from hub.held_requests import HeldRequests
 from hub.storage import keys
 from hub.storage.ports import Queues
 from hub.wire import Cancel
@@ -18,10 +19,11 @@ _FEW: Final = 16
 class Dispatcher:
     """Holds the receive loops and the polls waiting on them."""
 
-    def __init__(self, queues: Queues, follow: Follow, patience: Patience) -> None:
+    def __init__(self, queues: Queues, follow: Follow, patience: Patience, requests: HeldRequests) -> None:
         self._queues = queues
         self._follow = follow
         self._patience = patience
+        self._requests = requests
         self._loops: dict[str, ReceiveLoop] = {}
         self._lanes: dict[str, Lanes] = {}
         """Kept when a loop is not: a loop that begins anew must not begin anew with the overflow."""
@@ -39,7 +41,8 @@ class Dispatcher:
         for loop in loops:
             loop.join(poll)
         try:
-            await poll.wait(until)
+            with self._requests.one(poll.retire):
+                await poll.wait(until)
         finally:
             poll.answered = True
             self.held_polls -= 1

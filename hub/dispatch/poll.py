@@ -12,6 +12,7 @@ from hub.dispatch.dispatcher import Dispatcher
 from hub.dispatch.presence import PresenceBook
 from hub.dispatch.waiting_poll import WaitingPoll
 from hub.errors import Unavailable
+from hub.held_requests import HeldRequests
 from hub.model.sink import Sink
 from hub.model.snapshot import Snapshot
 from hub.rules import commanding
@@ -31,9 +32,7 @@ class Hold:
 
     fleet: Fleet
     """What the settings say of the installation."""
-    max_held_polls: int
-    others: Callable[[], int] = lambda: 0
-    """How many requests this process holds open that are no polls, and count as such."""
+    held: HeldRequests
 
 
 class Polls:
@@ -67,13 +66,10 @@ class Polls:
 
     def crowd(self, queue: str) -> tuple[int, int] | None:
         """How many requests this process holds, of how many; None: it may hold more, or one waits for this queue."""
-        held = self._held()
-        if held < self._hold.max_held_polls or self._dispatcher.awaited(queue):
+        held = self._hold.held
+        if not held.full or self._dispatcher.awaited(queue):
             return None
-        return held, self._hold.max_held_polls
-
-    def _held(self) -> int:
-        return self._dispatcher.held_polls + self._hold.others()
+        return held.count, held.most
 
     def event_seen(self) -> None:
         """An event was created or claimed in this process: there is work, and polls are worth holding."""
@@ -85,7 +81,7 @@ class Polls:
         `address`: where the call comes from, if that is known. Raises `Cloned`, `Unavailable`.
         """
         snapshot = await self._snapshot(sink, call)
-        crowded = self._held() >= self._hold.max_held_polls
+        crowded = self._hold.held.full
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next, address)
         known = snapshot.sink(sink.name) or sink

@@ -109,7 +109,8 @@ class Insights:
 
     async def close(self) -> None:
         """Send what waits, once, and stop."""
-        for task in (self._sending, self._measuring):
-            if task is not None:
-                task.cancel()
+        async with self._gate:  # what is being sent has left the queue: cancelled, it could be lost
+            for task in (self._sending, self._measuring):
+                if task is not None:
+                    task.cancel()
         await self.send_spans()

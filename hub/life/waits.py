@@ -6,11 +6,11 @@ Each holds a request open, as a poll does, and counts as one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from hub.errors import Missing, Unavailable
+from hub.held_requests import HeldRequests
 from hub.life.context import LifeContext
 from hub.model.event import Event
 
@@ -22,16 +22,10 @@ LOOK_SECONDS: Final = 5.0
 class Waits:
     """Holds requests until their event has ended. One per process."""
 
-    def __init__(self, context: LifeContext, most_held: int, polls_held: Callable[[], int]) -> None:
+    def __init__(self, context: LifeContext, held: HeldRequests) -> None:
         self._life = context
-        self._most_held = most_held
-        self._polls_held = polls_held
+        self._held = held
         self._waiting: dict[str, list[asyncio.Event]] = {}
-
-    @property
-    def held(self) -> int:
-        """How many requests wait at the moment."""
-        return sum(len(each) for each in self._waiting.values())
 
     def ended(self, event_id: str) -> None:
         """An event has become final in this process."""
@@ -39,16 +33,17 @@ class Waits:
             waiting.set()
 
     async def end_of(self, event: Event, seconds: float) -> Event:
-        """The event once it has ended, or as it stands when the time is over.
+        """The event once it has ended, or as it stands when the time is over or this process leaves.
 
         At once, as it was given, when this process holds as many requests as it may.
         """
-        if event.state.final or seconds <= 0 or self.held + self._polls_held() >= self._most_held:
+        if event.state.final or seconds <= 0 or self._held.full:
             return event
         news = asyncio.Event()
         self._waiting.setdefault(event.id, []).append(news)
         try:
-            return await self._wait(event, news, asyncio.get_running_loop().time() + seconds)
+            with self._held.one(news.set):
+                return await self._wait(event, news, asyncio.get_running_loop().time() + seconds)
         finally:
             self._waiting[event.id].remove(news)
             if not self._waiting[event.id]:
@@ -67,6 +62,6 @@ class Waits:
                 return event  # retention has taken it
             except Unavailable:
                 pass  # the event goes on without us: look again
-            if event.state.final or loop.time() >= until:
+            if event.state.final or self._held.leaving or loop.time() >= until:
                 return event
             pause = min(LOOK_SECONDS, pause * 2)

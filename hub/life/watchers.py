@@ -7,9 +7,11 @@ counts as one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
+
+from hub.held_requests import HeldRequests
 
 ALL: Final = "*"
 """What is told of every event's changes."""
@@ -18,15 +20,14 @@ ALL: Final = "*"
 class Watchers:
     """One per process. All of it happens on the event loop."""
 
-    def __init__(self, most_held: int, others_held: Callable[[], int]) -> None:
-        self._most_held = most_held
-        self._others_held = others_held
+    def __init__(self, held: HeldRequests) -> None:
+        self._held = held
         self._waiting: dict[str, list[asyncio.Event]] = {}
 
     @property
-    def held(self) -> int:
-        """How many requests are held at the moment."""
-        return sum(len(each) for each in self._waiting.values())
+    def leaving(self) -> bool:
+        """Whether this process is about to stop: whoever watches is answered as it stands."""
+        return self._held.leaving
 
     def changed(self, event_id: str) -> None:
         """An event was created, or its row says something else now."""
@@ -40,13 +41,14 @@ class Watchers:
     @contextmanager
     def watching(self, what: str) -> Iterator[asyncio.Event | None]:
         """Set whenever this event (or `ALL`, any) changes. None: this process holds as many requests as it may."""
-        if self.held + self._others_held() >= self._most_held:
+        if self._held.full:
             yield None
             return
         news = asyncio.Event()
         self._waiting.setdefault(what, []).append(news)
         try:
-            yield news
+            with self._held.one(news.set):
+                yield news
         finally:
             self._waiting[what].remove(news)
             if not self._waiting[what]:

@@ -42,6 +42,7 @@ def test_make_run_shows_a_real_delivery_and_goes_on_where_it_stopped(tmp_path: P
     assert "RELEASE_NOTE_ARCHIVE on local: SUCCESS" in printed
     assert "Initial commit (Codertocat" in printed
     assert ready["token"] not in printed
+    assert "did not end within" not in printed, "a stop that cuts off the poll which the hub holds"
     assert not first.ready_file.exists()
     assert not any(Path(f"/proc/{pid}").exists() for pid in ready["pids"].values())
 

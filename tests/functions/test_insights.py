@@ -102,6 +102,14 @@ async def test_one_trace_leads_from_the_webhook_to_the_sink_and_back_and_to_what
     assert sum(each["data"]["baseData"].get("name") == "run GO" for each in rig.server.items) == 1, "told once"
 
 
+async def test_what_waits_is_sent_before_the_process_ends(rig: Rig) -> None:
+    hook = await rig.shell.configure()
+    await rig.through(await rig.shell.enrol(), hook)
+    assert rig.server.spans() == {}
+    await process.let_go()
+    assert {"POST /hooks/{key}", "create GO", "run GO"} <= set(rig.server.spans())
+
+
 async def test_a_callers_trace_goes_on_and_one_that_is_none_does_not(rig: Rig) -> None:
     hook, credential = await rig.shell.configure(), await rig.shell.enrol()
     await rig.through(credential, hook, traceparent=CALLER)

@@ -48,9 +48,9 @@ async def waiting(shell: Shell, url: str, **headers: Any) -> AsyncIterator[async
 
 @asynccontextmanager
 async def held(shell: Shell, asked: Awaitable[Reply]) -> AsyncIterator[asyncio.Task[Reply]]:
-    before = shell.hub.watchers.held
+    before = shell.hub.held.count
     asking = asyncio.ensure_future(asked)
-    while shell.hub.watchers.held == before:
+    while shell.hub.held.count == before:
         assert not asking.done(), asking.result()
         await asyncio.sleep(0)
     for _ in range(50):  # its first look
@@ -83,7 +83,7 @@ async def test_news_of_this_process_is_answered_at_once(
     assert asking.result().status == 200
     assert asking.result().headers["etag"] != known
     assert asking.result().json == await shell.ok("GET", url)
-    assert shell.hub.watchers.held == 0
+    assert shell.hub.held.count == 0
 
 
 @pytest.mark.usefixtures("only_news")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub import process
 from hub.life import waits
 from hub.rules.cadence import Fleet
 from hub.wire import Poll
@@ -15,7 +16,7 @@ from tests.functions.shell import POLL, Reply, Shell, opened_shell
 
 async def waiting(shell: Shell, count: int = 1) -> None:
     """Until so many requests wait."""
-    while shell.hub.waits.held < count:  # noqa: ASYNC110 - nothing tells when
+    while shell.hub.held.count < count:  # noqa: ASYNC110 - nothing tells when
         await asyncio.sleep(0)
 
 
@@ -54,7 +55,7 @@ async def test_the_result_itself_at_once_when_the_event_ends_here(
     }
     assert answer["status_url"]
     assert answer["events"][0]["fired"] is True
-    assert shell.hub.waits.held == 0
+    assert shell.hub.held.count == 0
 
 
 async def test_a_large_result_is_answered_whole(shell: Shell) -> None:
@@ -150,6 +151,20 @@ class TestHeldRequests:
                 await shell.ok("POST", f"/api/events/{event_id}/cancel")
             assert [reply.status for reply in await asyncio.gather(*asked)] == [200, 200]
             assert (await shell("POST", "/agent/poll", POLL, token=credential)).json["tasks"]
+
+    async def test_a_process_that_is_about_to_stop_answers_what_it_holds_as_it_stands(self) -> None:
+        async with opened_shell() as shell:
+            path = await shell.configure()
+            asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
+            await waiting(shell, 1)
+            (event_id,) = shell.hub.waits._waiting
+            known = (await shell("GET", f"/api/events/{event_id}")).headers["etag"]
+            live = asyncio.create_task(shell("GET", f"/api/events/{event_id}?wait=100", if_none_match=known))
+            await waiting(shell, 2)
+            await process.let_go()
+            assert [(await each).status for each in (asked, live)] == [202, 304]
+            assert (await shell("POST", f"{path}?wait=100", {}, token=None)).status == 202
+            assert shell.hub.held.count == 0
 
     async def test_and_held_polls_leave_no_room_for_it(self) -> None:
         async with opened_shell(max_held_polls=1) as shell:

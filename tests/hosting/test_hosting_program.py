@@ -52,6 +52,20 @@ APP = """
         time.sleep(3600)
         return func.HttpResponse()
 
+    told = asyncio.Event()
+
+    @app.route("held")
+    async def held(req: func.HttpRequest) -> func.HttpResponse:
+        print("started", flush=True)
+        await told.wait()
+        return func.HttpResponse("let go")
+
+    async def let_go() -> None:
+        told.set()
+
+    async def fail() -> None:
+        raise RuntimeError("it is broken")
+
     @app.route("exit")
     async def leaves(req: func.HttpRequest) -> func.HttpResponse:
         sys.exit(7)
@@ -180,6 +194,40 @@ async def test_what_does_not_end_is_cut_off(tmp_path: Path, target: str) -> None
         assert await running.ends() == 0
         await asyncio.wait((asking,))
     assert "1 invocations did not end within 0.1 s" in "\n".join(running.lines)
+
+
+async def test_the_app_is_told_and_can_end_what_it_holds_open(tmp_path: Path) -> None:
+    app = write_app(tmp_path)
+    async with program(app, "--grace", "3600", "--when-stopping", "function_app:let_go") as running:
+        asking = asyncio.create_task(running.ask("/held"))
+        await running.line("started")
+        running.process.send_signal(signal.SIGTERM)
+        assert (await asking).text == "let go"
+        assert await running.ends() == 0
+
+
+async def test_an_app_that_fails_when_it_is_told_is_stopped_all_the_same(tmp_path: Path) -> None:
+    async with program(write_app(tmp_path), "--when-stopping", "function_app:fail") as running:
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    assert "RuntimeError: it is broken" in "\n".join(running.lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("function_app:nothing", "has no attribute 'nothing'"),
+        ("nowhere:let_go", "No module named 'nowhere'"),
+        ("function_app:HOST", "it must be an async function"),
+        ("function_app:os.getcwd", "it must be an async function"),
+    ],
+)
+async def test_it_must_name_an_async_function(tmp_path: Path, name: str, why: str) -> None:
+    app = write_app(tmp_path, "HOST = 1\n" + textwrap.dedent(APP))
+    async with program(app, "--when-stopping", name, ready=False) as running:
+        assert await running.ends() == 2
+    assert "cannot start: --when-stopping" in running.lines[-1]
+    assert why in running.lines[-1]
 
 
 async def test_a_hangup_reads_the_certificate_again(tmp_path: Path) -> None:

@@ -229,6 +229,21 @@ def test_over_the_limit_of_held_polls_a_poll_is_answered_at_once() -> None:
     virtually(body, max_held_polls=2)
 
 
+def test_a_process_that_is_about_to_stop_answers_the_polls_it_holds_and_holds_no_other() -> None:
+    async def body(rig: LifeRig) -> None:
+        held = [polling(rig, f"sink-{number}") for number in range(2)]
+        await asyncio.sleep(1)
+        began = asyncio.get_running_loop().time()
+        rig.hub.held.let_go()
+        answers = [*await asyncio.gather(*held), await polling(rig, "late")]
+        assert [(answer.tasks, answer.commands) for answer in answers] == [((), ())] * 3
+        assert all(answer.settings.pause < 5 for answer in answers)  # not as if there were too many
+        assert asyncio.get_running_loop().time() - began < 0.01
+        assert (rig.hub.polls.holding, rig.hub.held.count) == (0, 0)
+
+    virtually(body)
+
+
 def test_a_hub_whose_clock_is_wrong_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(rig: LifeRig) -> None:
         await rig.fire("A")
