@@ -27,6 +27,7 @@ HEARD = 60.0
 RECONCILED = 125.0
 """What needs no sink happens within two minutes and a little."""
 SLOT_FREED = 15.0
+"""Between two looks for a free slot."""
 BASE = 6.0
 """What a faultless event may wait each time it is due: polls, idle receive loops, whole seconds, hubs whose clocks
 differ, retries of a call."""
@@ -149,6 +150,8 @@ class Costs:
             return hit.seconds + CALL_AGAIN  # read again: my claim id means I won
         if claim and hit.fault in (Fault.LATE, Fault.SLOW, Fault.SLOW_AFTER):
             return hit.seconds + self.lost
+        if hit.step.what.endswith(" slots"):  # one may be left that nobody uses, until the lease it was taken for ends
+            return 2 * hit.seconds + self.lost + SLOT_FREED
         # A row that is still missing doubles the wait for it each time.
         return 2 * hit.seconds + FIRST_VISIBILITY + CALL_AGAIN
 
