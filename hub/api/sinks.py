@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from hub.api.cursors import Cursor, Limit, page, read
+from hub.api.events import IdempotencyKey, promise
 from hub.api.live import LIVE, UNCHANGED
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
@@ -47,9 +48,19 @@ async def delete_sink(desk: Desk, name: str) -> None:
 
 
 @router.post("/api/sinks/{name}/commands", status_code=202)
-async def command_sink(desk: Desk, request: Request, name: str, body: AskCommand) -> CommandView:
-    """Tell a sink to drain, resume, restart or stop. It hears of it when it next asks for work. May be repeated."""
-    order = await desk.orders.give(name, body.command, actor_of(caller_of(request)))
+async def command_sink(
+    desk: Desk, request: Request, name: str, body: AskCommand, idempotency_key: IdempotencyKey = None
+) -> CommandView:
+    """Tell a sink to drain, resume, restart or stop. It hears of it when it next asks for work.
+
+    Under one Idempotency-Key it is told once, however often that is asked for in a day, and not after another command.
+    """
+    promised = None
+    if idempotency_key is not None:
+        promised = await promise(desk, request, idempotency_key, body.command.encode())
+    order = await desk.orders.give(
+        name, body.command, actor_of(caller_of(request)), promised.id if promised is not None else None
+    )
     return _command(desk, order, await desk.presence.get(name))
 
 

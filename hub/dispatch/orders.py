@@ -40,12 +40,13 @@ class Orders:
         self._clock = clock
         self._randomness = randomness
 
-    async def give(self, name: str, command: Command, by: str | None) -> Order:
+    async def give(self, name: str, command: Command, by: str | None, order_id: str | None = None) -> Order:
         """The command, once it is stored; the one that is there if it is the same and not over.
 
-        Raises `NotFound`, `Rejected` with why this sink cannot be told that.
+        `order_id`: the same each time that this very thing is asked for, with the time of the first. Raises `NotFound`,
+        `Rejected` with why this sink cannot be told that.
         """
-        return await self._put(name, command, by, await self._known(name))
+        return await self._put(name, command, by, await self._known(name), order_id)
 
     async def take_back(self, name: str, order_id: str, by: str | None) -> Order | None:
         """Cancel a command that was not taken; of `drain` and `resume` by giving the other, which is answered.
@@ -75,14 +76,21 @@ class Orders:
         _, sink = _sink(await self._newest(), name)
         return (await self._presence.newest([sink])).get(sink.name)
 
-    async def _put(self, name: str, command: Command, by: str | None, presence: Presence | None) -> Order:
-        now, order_id = self._clock.now(), f"{self._randomness() & (1 << 128) - 1:032x}"
+    async def _put(
+        self, name: str, command: Command, by: str | None, presence: Presence | None, asked_as: str | None = None
+    ) -> Order:
+        now, randomness = self._clock.now(), self._randomness()
         given: list[Order] = []
 
         def decide(seen: Configuration) -> Edit:
             entry, sink = _sink(seen, name)
-            known = commanding.check_may_be_given(command, sink, presence, now)
             there = sink.order
+            if asked_as is not None and there is not None and there.id == asked_as:
+                given[:] = [there]  # whatever has become of it
+                return Edit()
+            order_id = asked_as or commanding.id_after(there, now, randomness)
+            commanding.check_not_overtaken(sink.name, order_id, there)
+            known = commanding.check_may_be_given(command, sink, presence, now)
             if there is not None and there.command is command and _stands(there, known, self._clock):
                 given[:] = [there]
                 return Edit()

@@ -12,10 +12,12 @@ from typing import Final
 
 from hub.errors import Rejected
 from hub.model.sink import Command, CommandState, Order, Presence, Sink, SinkState
+from hub.rules import ids
 from hub.rules.presence import state_of
 
 EXPIRES_AFTER: Final = timedelta(minutes=15)
 """Of `restart` and `stop`: longer than any sink that is there stays away."""
+_STEP: Final = timedelta(milliseconds=1)
 OPPOSITE: Final = {Command.DRAIN: Command.RESUME, Command.RESUME: Command.DRAIN}
 OF_A_PROCESS: Final = (Command.RESTART, Command.STOP)
 
@@ -33,6 +35,21 @@ def order_of(command: Command, order_id: str, by: str | None, presence: Presence
     return Order(
         id=order_id, command=command, by=by, at=now, expires_at=now + EXPIRES_AFTER, instance=presence.instance
     )
+
+
+def id_after(last: Order | None, now: datetime, randomness: int) -> str:
+    """The id of a command that is given now: it sorts behind the last, whatever the clocks of two processes say."""
+    behind = ids.time_of(last.id) + _STEP if last is not None and len(last.id) == ids.LENGTH else now
+    return ids.new(max(now, behind), randomness, shards=1)
+
+
+def check_not_overtaken(name: str, order_id: str, last: Order | None) -> None:
+    """A command with an id from when it was first asked for may come late. Raises `Rejected` if another came first."""
+    if last is not None and len(last.id) == ids.LENGTH and order_id < last.id:
+        raise Rejected(
+            f"since this was first asked for under its Idempotency-Key, the sink {name} was told to {last.command} "
+            f"(by {last.by or 'nobody'} at {last.at:%F %T} UTC): see whether it is still wanted, and use another key"
+        )
 
 
 def check_may_be_given(command: Command, sink: Sink, presence: Presence | None, now: datetime) -> Presence:

@@ -11,6 +11,7 @@ from hub.model.event import Event
 from hub.storage.counting import counting
 from tests.functions.shell import Shell
 from tests.functions.test_roles import DOES_NOT_EXIST
+from tests.functions.test_sink_commands_http import enrolled, heard
 
 
 async def test_one_event_however_often_it_is_asked_for(shell: Shell) -> None:
@@ -82,6 +83,41 @@ async def test_one_operation(shell: Shell) -> None:
     await shell.hub.operations.idle()
     assert made[0]["id"] == made[1]["id"]
     assert len((await shell.ok("GET", "/api/operations"))["items"]) == 1
+
+
+async def test_a_sink_is_told_once_and_not_after_another_command(shell: Shell) -> None:
+    credential = await enrolled(shell)
+    url = "/api/sinks/box/commands"
+    with counting() as first_costs:
+        restart = await shell.ok("POST", url, {"command": "restart"}, idempotency_key="k")
+    ack = {"id": restart["id"], "command": "restart", "state": "TAKEN"}
+    assert await heard(shell, credential, slots=0, draining=True, leaving=False, command=ack) == []
+    next_one = {"instance": "instance-2", "replaces": "instance-1", "command": {**ack, "state": "DONE"}}
+    assert await heard(shell, credential, **next_one) == []
+    again = await shell.ok("POST", url, {"command": "restart"}, idempotency_key="k")
+    assert again == {**restart, "state": "DONE"}
+    assert await heard(shell, credential, **next_one) == [], "it would be restarted twice"
+
+    shell.clock.seconds += 1
+    with counting() as plain:
+        await shell.ok("POST", url, {"command": "drain"})
+    assert first_costs.total() - plain.total() == 1
+    resume = await shell.ok("POST", url, {"command": "resume"})
+    late = await shell("POST", url, {"command": "restart"}, idempotency_key="k")
+    assert "was told to resume (by first-admin at 2026-" in late.problem(409)["detail"]
+    assert (await shell.ok("GET", "/api/sinks/box"))["command"] == resume
+
+
+async def test_commands_follow_each_other_whatever_the_clocks_say(shell: Shell) -> None:
+    await enrolled(shell)
+    url = "/api/sinks/box/commands"
+    drain = await shell.ok("POST", url, {"command": "drain"}, idempotency_key="k")
+    shell.clock.seconds -= 1
+    behind = await shell("POST", url, {"command": "resume"}, idempotency_key="k-2")
+    assert "use another key" in behind.problem(409)["detail"]
+    resume = await shell.ok("POST", url, {"command": "resume"})
+    assert resume["id"] > drain["id"]
+    (await shell("POST", url, {"command": "drain"}, idempotency_key="k")).problem(409)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 201, "é"])

@@ -17,7 +17,7 @@ RELEASES = "hub/audit/releases.py"
 ALERTS, ALERT_RULES = "hub/life/alerts.py", "hub/rules/alerts.py"
 SCHEDULES = "hub/sources/schedules.py"
 RECONCILE, RETENTION = "hub/upkeep/reconcile.py", "hub/upkeep/retention.py"
-POLL = "hub/dispatch/poll.py"
+POLL, ORDERS = "hub/dispatch/poll.py", "hub/dispatch/orders.py"
 STARTS, RERUN, LANES = "hub/limits/start_rate.py", "hub/life/rerun.py", "hub/dispatch/lanes.py"
 EVENTS, INDEX, LIMITS = "hub/storage/events.py", "hub/storage/partition_index.py", "hub/storage/limits.py"
 QUEUES, RECEIVE, AGENT = (
@@ -496,5 +496,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "42",
         "a sink is told a command by a copy that may be older than what it has heard",
         (POLL, "return snapshot if due is None else await self._newest()", "return snapshot"),
+    ),
+    _mutant(
+        "43",
+        "a command that comes late undoes the one that came after it",
+        (ORDERS, "            commanding.check_not_overtaken(sink.name, order_id, there)\n", ""),
     ),
 )

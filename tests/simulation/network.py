@@ -59,10 +59,6 @@ class Network:
         self.surprises: list[str] = []
         """Errors that no handler may let out."""
 
-    def struck(self, caller: str, what: str) -> bool:
-        """Whether a fault has struck such a call of this caller."""
-        return any((hit.step.who, hit.step.what) == (caller, what) for hit in self._faults.hits)
-
     async def call(
         self,
         caller: Process,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
 
 from hub.life.create import NewEvent
+from hub.life.idempotency import Asked
 from hub.life.rerun import Wish
 from hub.model.configuration import SourceKind
 from hub.model.sink import Command, Order
@@ -21,8 +21,6 @@ from tests.simulation.scenario import Pool, Post, Scenario
 from tests.simulation.virtual_loop import EPOCH
 
 AGAIN_SECONDS = (0.5, 3.0)
-LATEST_SECONDS = 120.0
-"""By when whatever was asked has happened, if it ever does."""
 LOOKS = 4
 
 
@@ -76,36 +74,31 @@ class People:
     async def command(self, pool: Pool) -> None:
         """Tell the sink one thing after the other, each again and again until the hub has it; a restart also not.
 
-        If one of them may still be on its way, the last is told once more when none can be: an earlier one may have
-        come after it, and the sink would drain for ever.
+        Each has a key of its own: a try that comes late must not undo what came after it, or the sink would drain for
+        ever.
         """
         admin = Process(f"admin-of-{pool.name}")
-        sure = True
-        for at, command in pool.commands:
+        for number, (at, command) in enumerate(pool.commands):
             await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
-            sure = await self._command(admin, pool.name, command) and sure
-        _, last = pool.commands[-1]
-        if last is not Command.RESTART and (not sure or self._network.struck(admin.name, "command")):
-            await asyncio.sleep(LATEST_SECONDS)
-            await self._command(admin, pool.name, last)
+            await self._command(admin, pool.name, command, f"{number} {pool.name}")
 
-    async def _command(self, admin: Process, sink: str, command: Command) -> bool:
-        """Whether each try was answered."""
-        sure = True
-
-        def give(hub: Hub) -> Awaitable[Order]:
-            return hub.orders.give(sink, command, "admin")
+    async def _command(self, admin: Process, sink: str, command: Command, key: str) -> None:
+        async def give(hub: Hub) -> Order:
+            asked = Asked(admin.name, "command", key, command.encode())
+            return await hub.orders.give(sink, command, "admin", (await hub.idempotency.promise(asked)).id)
 
         while True:
             try:
                 await self._network.call(admin, "command", sink, give, patience=70)
             except NoAnswer:
-                sure = False
-            except Refused:  # it has not come yet, or has not taken what it was told before
+                pass
+            except Refused as refusal:  # it has not come yet, or has not taken what it was told before
                 if command is Command.RESTART:
-                    return sure
+                    return
+                if "use another key" in refusal.reason:  # by the clock of the hub that has told it the one before
+                    key += "'"
             else:
-                return sure
+                return
             await asyncio.sleep(self._rng.uniform(*AGAIN_SECONDS))
 
     async def rerun(self, post: Post) -> None:

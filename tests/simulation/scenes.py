@@ -339,7 +339,7 @@ def alerted_late(seed: int) -> Scenario:
 def commanded(seed: int) -> Scenario:
     """A sink is told to drain and to resume again and again, each time before all hubs have heard of the last."""
     kinds = (kind("PLAIN", WorkKind(seconds=(0.1, 0.5))),)
-    posts = tuple(Post(number, "PLAIN", 1.0 + number) for number in range(12))
+    posts = tuple(Post(number, "PLAIN", 1.0 + 3 * number) for number in range(12))
     commands = tuple((2.0 + number, (Command.DRAIN, Command.RESUME)[number % 2]) for number in range(10))
     pools = (Pool("sink-a", capacity=12, commands=commands),)
     return Scenario("commanded", seed, kinds, posts, pools, hubs=(0.5, -0.5, 0.0), horizon=SHORT)

@@ -15,8 +15,8 @@ from tests.simulation.witnesses import WITNESSES
 from tests.simulation.world import run
 
 NAMES = [mutant.name for mutant in MUTANTS]
-KINDS = 42
-"""So many kinds of mistakes the protocol, its limits, reruns and alerts invite; some are planted in two ways."""
+KINDS = 43
+"""So many kinds of mistakes protocol, limits, reruns, alerts and commands invite; some are planted in several ways."""
 
 
 def test_every_kind_of_mistake_is_planted_and_has_its_witness() -> None:

@@ -90,4 +90,5 @@ WITNESSES: Mapping[str, tuple[Witness, ...]] = {
     "41b": (Swept("tick", "table.insert events", (LOST,)),),
     "41c": (Struck("tick"),),
     "42": (Struck("commanded", range(1, 9)),),
+    "43": (Swept("commanded", "command", (Fault.LATE,), seconds=12.0),),
 }

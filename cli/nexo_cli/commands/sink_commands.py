@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -92,7 +93,9 @@ def _tell(
     given: list[dict[str, Any]] = []
     for name in chosen:
         try:
-            given.append({"sink": name, **there.call(api.POST_SINKS_NAME_COMMANDS, name=name, body={"command": what})})
+            key = {"Idempotency-Key": secrets.token_hex(16)}  # a request that is late undoes nothing
+            told = there.call(api.POST_SINKS_NAME_COMMANDS, name=name, body={"command": what}, headers=key)
+            given.append({"sink": name, **told})
         except NexoError as error:
             if len(chosen) == 1:
                 raise
