@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, TypeVar
 
+from hub.batches import batches
+
 A_TURN: Final = 100
 """Rows that are looked at in one go. At about 20 µs each that is 2 ms, and a request waits for a few such turns."""
 
@@ -15,10 +17,10 @@ R = TypeVar("R")
 
 async def in_turns(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
     """The items in their order, `A_TURN` at a time; whatever else the loop has to do is done in between."""
-    for start in range(0, len(items), A_TURN):
-        if start:
+    for number, some in enumerate(batches(items, A_TURN)):
+        if number:
             await asyncio.sleep(0)
-        yield items[start : start + A_TURN]
+        yield some
 
 
 async def map_in_turns(function: Callable[[T], R], items: Sequence[T]) -> list[R]:

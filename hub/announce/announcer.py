@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hub.announce.port import MOST_AT_ONCE, Topic
+from hub.batches import batches
 from hub.errors import Changed, Missing, NexomaticError
 from hub.model.event import Event
 from hub.rules.announcing import Announcement, announcements
@@ -103,8 +104,8 @@ class Announcer:
             await self._close(stored)
 
     async def _publish(self, told: Sequence[Announcement]) -> None:
-        for start in range(0, len(told), MOST_AT_ONCE):
-            await self._topic.publish(told[start : start + MOST_AT_ONCE])
+        for some in batches(told, MOST_AT_ONCE):
+            await self._topic.publish(some)
         for each in told:
             _remember(self._told, each)
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from hub.audit.attempt import Who
+from hub.batches import batches
 from hub.clock import Clock
 from hub.errors import Exists
 from hub.model.audit import AuditEntry, GivenSecret, Result
@@ -57,8 +58,8 @@ class Releases:
         """
         async with self._one_at_a_time:
             await self._settle()
-            for start in range(0, len(secrets), MOST_IN_ONE):
-                self._due = self._next(who, event_id, secrets[start : start + MOST_IN_ONE])
+            for some in batches(secrets, MOST_IN_ONE):
+                self._due = self._next(who, event_id, some)
                 await self._settle()
 
     def _next(self, who: Who, event_id: str, secrets: Sequence[GivenSecret]) -> _Due:

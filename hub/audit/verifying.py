@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hub.audit.anchoring import Anchoring
+from hub.batches import batches
 from hub.clock import Clock
 from hub.errors import Missing
 from hub.model.audit import ANCHOR_FORMAT, PEOPLE, Anchor, AnchoredHead
@@ -196,8 +197,7 @@ class Verifying:
 
     async def _of_anchors(self, walk: Walk, call: _Call) -> Walk:
         names = [each for each in await self._anchors.names() if each > walk.after]
-        for start in range(0, len(names), ANCHORS_AT_ONCE):
-            some = names[start : start + ANCHORS_AT_ONCE]
+        for some in batches(names, ANCHORS_AT_ONCE):
             anchors = await asyncio.gather(*(self._anchor(each) for each in some))
             for anchor in anchors:
                 walk = await self._meet(anchor, walk, call)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from hub.batches import batches
 from hub.concurrency import together
 from hub.errors import Invalid, NexomaticError
 from hub.life.alerts import Alerts
@@ -147,9 +148,9 @@ class Schedules:
     async def _make_all(self, some: Sequence[_Due], snapshot: Snapshot, rows: Rows) -> int:
         ends_at, made = self._life.clock.monotonic() + STEP_SECONDS, 0
         failures: list[NexomaticError] = []
-        for start in range(0, len(some), TOGETHER):
+        for few in batches(some, TOGETHER):
             reached: dict[str, Progress] = {}
-            queue = list(reversed(some[start : start + TOGETHER]))
+            queue = list(reversed(few))
 
             async def work(queue: list[_Due] = queue, reached: dict[str, Progress] = reached) -> int:
                 count = 0

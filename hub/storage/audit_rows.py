@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from hub.batches import batches
 from hub.errors import Changed, Missing
 from hub.model.audit import PEOPLE, AuditEntry
 from hub.rules import audit_chain
@@ -126,8 +127,8 @@ class AuditRows:
 
     async def forget(self, ended: Sequence[Pending]) -> None:
         """Remove these, as far as they are there and unchanged."""
-        for start in range(0, len(ended), _BATCH):
-            batch = [Delete(each.entry.id, each.etag) for each in ended[start : start + _BATCH]]
+        for some in batches(ended, _BATCH):
+            batch = [Delete(each.entry.id, each.etag) for each in some]
             with suppress(Changed, Missing):  # another process was quicker: the next step looks again
                 await self._tables.transact(AUDIT, _PENDING, batch)
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.batches import batches
 from hub.errors import Changed, Missing
 from hub.model.receipt import Line
 from hub.storage import codec
@@ -83,8 +84,7 @@ class DeliveryRows:
 
     async def remove(self, part: str, rows: Sequence[Old]) -> None:
         """Remove these, as far as they are there and unchanged."""
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
+        for batch in batches(rows, _BATCH):
             # All or none: one that was taken up again meanwhile keeps its batch for the next time.
             with suppress(Changed, Missing):
                 await self._tables.transact(DELIVERIES, part, [Delete(row.key, row.etag) for row in batch])

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from hub.batches import batches
 from hub.errors import Changed, Exists, Missing
 from hub.model.event import Content
 from hub.model.receipt import Receipt
@@ -83,8 +84,7 @@ class ReceiptRows:
 
     async def remove(self, day: int, part: str, rows: Sequence[Expired]) -> None:
         """Remove these, as far as they are there and unchanged."""
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
+        for batch in batches(rows, _BATCH):
             # All or none: another process that is at the same rows was quicker, and goes on with the next.
             with suppress(Changed, Missing):
                 await self._tables.transact(

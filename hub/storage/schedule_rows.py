@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from hub.batches import batches
 from hub.errors import Changed, Exists, Missing
 from hub.storage import codec
 from hub.storage.keys import UPKEEP
@@ -65,8 +66,7 @@ class ScheduleRows:
         await self._carry_out([Delete(name, before[name].etag) for name in names])
 
     async def _carry_out(self, changes: Sequence[Change]) -> None:
-        for start in range(0, len(changes), MAX_CHANGES):
-            some = changes[start : start + MAX_CHANGES]
+        for some in batches(changes, MAX_CHANGES):
             try:
                 await self._tables.transact(UPKEEP, _PARTITION, some)
             except (Changed, Exists, Missing):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from hub.batches import batches
 from hub.errors import Changed, Missing
 from hub.model.event import State
 from hub.rules import partitions
@@ -169,8 +170,8 @@ class UpkeepRows:
     async def delete(self, partition: Partition, events: Sequence[OldEvent]) -> int:
         """Remove those of one partition that are still as they were read; how many."""
         gone = 0
-        for start in range(0, len(events), MAX_CHANGES):
-            some = [Delete(partitions.row_key_of(each.id), each.etag) for each in events[start : start + MAX_CHANGES]]
+        for few in batches(events, MAX_CHANGES):
+            some = [Delete(partitions.row_key_of(each.id), each.etag) for each in few]
             try:
                 await self._tables.transact(EVENTS, partition.name, some)
                 gone += len(some)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from hub.batches import batches
 from hub.errors import Changed, Exists, Missing, NexomaticError, Unavailable
 from hub.life.context import LifeContext
 from hub.life.debts import Debts
@@ -149,8 +150,7 @@ class Reconciler:
     async def _help(self, page: Sequence[OpenEvent], walk: _Walk) -> None:
         """What is due for these events."""
         due = [each for each in page if _may_need_help(each, walk)]
-        for start in range(0, len(due), AT_ONCE):
-            some = due[start : start + AT_ONCE]
+        for some in batches(due, AT_ONCE):
             walk.touched += sum(await asyncio.gather(*(self._look_safely(each.id, walk) for each in some)))
 
     async def _look_safely(self, event_id: str, walk: _Walk) -> bool:

@@ -6,7 +6,7 @@ sessions, enrolment tokens, invitations. Access tokens and credentials of sinks 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from hub.audit.attempt import Who
 from hub.audit.wiring import build_audit
+from hub.batches import batches
 from hub.clock import Clock
 from hub.configure.copy import ConfigurationCopy
 from hub.configure.writing import MOST_ROWS, ConfigurationWriter
@@ -107,10 +108,9 @@ async def _write(writer: ConfigurationWriter, seen: Configuration, revoke: Revok
     """In as many transactions as it takes: the database is not in its place yet, so a death between leaves nothing."""
     kinds = [RowKind.ENROLMENT, *[RowKind.TOKEN] * revoke.tokens, *[RowKind.SINK] * revoke.sinks]
     keys = [each.row_key for kind in (RowKind.USER, *kinds) for each in seen.of(kind)]
-    for start in range(0, len(keys), MOST_ROWS):
-        some = keys[start : start + MOST_ROWS]
+    for some in batches(keys, MOST_ROWS):
 
-        def decide(newest: Configuration, some: list[str] = some) -> Edit:
+        def decide(newest: Configuration, some: Sequence[str] = some) -> Edit:
             found = [newest.entries[key] for key in some]
             users = [_signed_out(each, now) for each in found if each.kind is RowKind.USER]
             return Edit(put=users, remove=[each for each in found if each.kind is not RowKind.USER])

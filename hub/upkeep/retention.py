@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from hub.batches import batches
 from hub.life.context import LifeContext
 from hub.model.event import State
 from hub.rules import partitions
@@ -169,8 +170,8 @@ class Retention:
 
     async def _remove(self, partition: Partition, gone: Sequence[OldEvent]) -> int:
         """What hangs on the rows first, the rows last: a crash between leaves rows that the next step finds again."""
-        for start in range(0, len(gone), AT_ONCE):
-            await asyncio.gather(*(self._strip(each) for each in gone[start : start + AT_ONCE]))
+        for some in batches(gone, AT_ONCE):
+            await asyncio.gather(*(self._strip(each) for each in some))
         return await self._rows.delete(partition, gone)
 
     async def _strip(self, event: OldEvent) -> None:
