@@ -81,11 +81,15 @@ class Polls:
         `address`: where the call comes from, if that is known. Raises `Cloned`, `Unavailable`.
         """
         snapshot = await self._snapshot(sink, call)
+        self.tell_held(snapshot)
         crowded = self._hold.held.full
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next, address)
+        if (
+            snapshot.version != self._version
+        ):  # another request has told the polls of a newer, and this was not held yet
+            snapshot = await self._snapshot(sink, call)
         known = snapshot.sink(sink.name) or sink
-        self.tell_held(snapshot)
         order = self._order(known, call)
         if crowded:
             return Polled(tasks=(), commands=(order,) if order else (), settings=_steering(now_and_next))
@@ -127,7 +131,10 @@ class Polls:
         return Do(command=order.command, id=order.id)
 
     def tell_held(self, snapshot: Snapshot) -> None:
-        """Answer the polls held in this process whose sinks have been given a command since it last looked."""
+        """Answer the polls held in this process whose sinks have been given a command since it last looked.
+
+        `snapshot` was read this moment, with nothing awaited since: another request may have seen, and told, a newer.
+        """
         if snapshot.version == self._version:
             return
         self._version = snapshot.version

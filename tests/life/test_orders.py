@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable
 from typing import Any
 
 from hub.configure.copy import FRESH_SECONDS
@@ -92,8 +93,50 @@ def test_a_command_whose_writing_was_slow_is_not_told_to_a_sink_that_has_heard_t
     virtually(body)
 
 
+def test_a_poll_that_began_before_the_newest_command_does_not_tell_the_others_of_the_one_before() -> None:
+    async def body(rig: LifeRig) -> None:
+        tables = _SlowToAnswer(rig.hub.storage.tables)
+        storage: Any = FaultyStorage(rig.hub.storage, tables)
+        slow = build(rig.hub.options, storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        await polling(rig.hub, capabilities=KNOWS)
+        await rig.hub.orders.give(SINK, Command.DRAIN, "admin")
+        tables.seconds = 10.0
+        began_before = polling(slow, "another")  # its presence is written slowly
+        await asyncio.sleep(1)
+        tables.seconds = 0.0
+        resume = await rig.hub.orders.give(SINK, Command.RESUME, "admin")
+        said = Heard(id=resume.id, command="resume", state=CommandState.DONE).model_dump()
+        await asyncio.sleep(FRESH_SECONDS)
+        held = polling(slow, command=said)
+        await asyncio.sleep(10)
+        assert not held.done()
+        began_before.cancel()
+        held.cancel()
+
+    virtually(body)
+
+
+def test_a_command_that_is_given_while_a_poll_begins_is_its_answer() -> None:
+    async def body(rig: LifeRig) -> None:
+        tables = _SlowToAnswer(rig.hub.storage.tables)
+        storage: Any = FaultyStorage(rig.hub.storage, tables)
+        slow = build(rig.hub.options, storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        await polling(rig.hub, capabilities=KNOWS)
+        tables.seconds = 10.0
+        begins = polling(slow)  # its presence is written slowly
+        await asyncio.sleep(1)
+        assert slow.polls.holding == 0
+        tables.seconds = 0.0
+        order = await slow.orders.give(SINK, Command.DRAIN, "admin")
+        began = asyncio.get_running_loop().time()
+        assert (await begins).commands == (Do(command=Command.DRAIN, id=order.id),)
+        assert asyncio.get_running_loop().time() - began < 10
+
+    virtually(body)
+
+
 class _SlowToAnswer:
-    """An engine's tables as one process sees them: what it writes together is written at once, and answered late."""
+    """An engine's tables as one process sees them: what it writes is written at once, and answered late."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -103,7 +146,16 @@ class _SlowToAnswer:
         return getattr(self._engine, name)
 
     async def transact(self, *arguments: Any, **options: Any) -> Any:
-        answer = await self._engine.transact(*arguments, **options)
+        return await self._late(self._engine.transact(*arguments, **options))
+
+    async def insert(self, *arguments: Any, **options: Any) -> Any:
+        return await self._late(self._engine.insert(*arguments, **options))
+
+    async def replace(self, *arguments: Any, **options: Any) -> Any:
+        return await self._late(self._engine.replace(*arguments, **options))
+
+    async def _late(self, operation: Awaitable[Any]) -> Any:
+        answer = await operation
         await asyncio.sleep(self.seconds)
         return answer
 
