@@ -99,7 +99,9 @@ def allowance(scenario: Scenario, hits: Sequence[Hit]) -> float:
     lease = max([each.event_type.lease_seconds or 30 for each in scenario.kinds])
     away = scenario.restart_seconds[1]
     events = len(scenario.posts) + sum(post.rerun_at is not None for post in scenario.posts)
-    costs = Costs(lost_seconds(lease), away, alone=events == 1 and len(scenario.hubs) == 1)
+    limited = any(each.event_type.max_running is not None for each in scenario.kinds)
+    left_slot = lost_seconds(lease) + SLOT_FREED if limited else 0.0
+    costs = Costs(lost_seconds(lease), away, left_slot, alone=events == 1 and len(scenario.hubs) == 1)
     seconds = BASE + sum(costs.of(hit) for hit in hits)
     if len(hits) > 1 or any(each.event_type.queue_timeout_seconds for each in scenario.kinds):
         seconds += RECONCILED
@@ -120,13 +122,15 @@ class Costs:
     """Until an event whose sink has died is another's."""
     away: float
     """Until a killed process is back."""
+    left_slot: float
+    """Until a slot is looked for again that was taken for an attempt which never began: its lease ends first."""
     alone: bool
     """There is one event and one hub: only what hit this event can make it wait, and a hub knows an agent's restart."""
 
     def of(self, hit: Hit) -> float:
         match hit.step.layer:
             case Layer.STORAGE:
-                return self._storage(hit)
+                return self._storage(hit) + (self.left_slot if _may_leave_slot(hit) else 0.0)
             case Layer.NETWORK:
                 if hit.step.what == "poll" and hit.fault is not Fault.FAIL:
                     return hit.seconds + self.lost
@@ -150,10 +154,14 @@ class Costs:
             return hit.seconds + CALL_AGAIN  # read again: my claim id means I won
         if claim and hit.fault in (Fault.LATE, Fault.SLOW, Fault.SLOW_AFTER):
             return hit.seconds + self.lost
-        if hit.step.what.endswith(" slots"):  # one may be left that nobody uses, until the lease it was taken for ends
-            return 2 * hit.seconds + self.lost + SLOT_FREED
         # A row that is still missing doubles the wait for it each time.
         return 2 * hit.seconds + FIRST_VISIBILITY + CALL_AGAIN
+
+
+def _may_leave_slot(hit: Hit) -> bool:
+    """Whether a slot may have been taken and nobody knows it, or nobody is left to run with it."""
+    step = hit.step.what
+    return hit.fault in CRASHES or step == "table.replace events" or step.endswith(" slots")
 
 
 def _pieces(whole: Interval, why: str, takers: Sequence[Interval], full: Sequence[Interval]) -> list[Wait]:
