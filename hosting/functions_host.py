@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from aiohttp import web
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hosting.queue_listener import Listener
     from hosting.queues import Queues
 
+WhenStopping: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 DEFAULT_PORT = 7071
 GRACE_SECONDS = 5.0  # for running invocations, when the host is told to stop
 HTTP_SECONDS = 230.0
@@ -79,7 +80,7 @@ class Options:
     check_keys: bool = True
     cors: Cors = field(default_factory=Cors)
     http_seconds: float = HTTP_SECONDS
-    when_stopping: Callable[[], Coroutine[Any, Any, None]] | None = None
+    when_stopping: WhenStopping | None = None
     """What of the app is told that the host stops, and may take as long as what else runs."""
     clock: Clock = field(default_factory=SystemClock)
     rng: random.Random = field(default_factory=random.SystemRandom)
@@ -256,7 +257,7 @@ class FunctionsHost:
         self._pool.shutdown(wait=False, cancel_futures=True)
         return left
 
-    async def _tell_app(self, when_stopping: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _tell_app(self, when_stopping: WhenStopping) -> None:
         try:
             await when_stopping()
         except Exception:

@@ -18,15 +18,15 @@ import pkgutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from hosting import logs
 from hosting.errors import HostingError
 from hosting.exposure import Exposure, read_proxies
-from hosting.functions_host import DEFAULT_PORT, GRACE_SECONDS, FunctionsHost, Options, bind
+from hosting.functions_host import DEFAULT_PORT, GRACE_SECONDS, FunctionsHost, Options, WhenStopping, bind
 from hosting.hostjson import category_level, read_host_json
 from hosting.indexing import index, load_app
 from hosting.notify import notify, stay_alive
@@ -98,16 +98,15 @@ def prepare(arguments: argparse.Namespace) -> tuple[FunctionsHost, socket.socket
     return FunctionsHost(functions, settings, host_json, options), sock
 
 
-def _named(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+def _named(name: str) -> WhenStopping:
     """The async function of that name. Raises HostingError."""
     try:
-        found: Any = pkgutil.resolve_name(name)
+        found = pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise HostingError(f"--when-stopping {name}: {error}") from None
     if not inspect.iscoroutinefunction(found):
         raise HostingError(f"--when-stopping {name}: it must be an async function of the app, as MODULE:FUNCTION")
-    told: Callable[[], Coroutine[Any, Any, None]] = found
-    return told
+    return cast("WhenStopping", found)
 
 
 def _forget_start_folder() -> None:

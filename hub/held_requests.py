@@ -5,8 +5,9 @@ All of it happens on the event loop, so counting needs no lock.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class HeldRequests:
@@ -45,3 +46,37 @@ class HeldRequests:
         self.leaving = True
         for wake in list(self._wakes.values()):
             wake()
+
+
+class HeldForNews:
+    """Those that are held until there is news of something: by what that is."""
+
+    def __init__(self, held: HeldRequests) -> None:
+        self._held = held
+        self.topics: dict[str, list[asyncio.Event]] = {}
+
+    @contextmanager
+    def of(self, topic: str) -> Iterator[asyncio.Event]:
+        """Within, a request is held. It is set whenever there is news of this, and when this process is leaving."""
+        news = asyncio.Event()
+        self.topics.setdefault(topic, []).append(news)
+        try:
+            with self._held.one(news.set):
+                yield news
+        finally:
+            self.topics[topic].remove(news)
+            if not self.topics[topic]:
+                del self.topics[topic]
+
+    def tell(self, topic: str) -> None:
+        """There is news of this."""
+        for news in self.topics.get(topic, ()):
+            news.set()
+
+
+async def news_within(news: asyncio.Event, seconds: float) -> None:
+    """Returns at the next news, or when the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    news.clear()

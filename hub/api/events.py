@@ -81,6 +81,11 @@ async def promise(desk: Services, request: Request, key: str, content: bytes) ->
     return await desk.idempotency.promise(asked)
 
 
+async def promised_id(desk: Services, request: Request, key: str | None, content: bytes) -> str | None:
+    """The id of what this request makes under this key; None without one. Raises `Invalid`, `Rejected`."""
+    return None if key is None else (await promise(desk, request, key, content)).id
+
+
 @router.get("/api/events", dependencies=[LIVE], responses=UNCHANGED)
 async def list_events(
     desk: Desk,

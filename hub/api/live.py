@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header, Query, Request, Response
 
 from hub.api.adapter import AGAIN, CALLER
-from hub.life.watchers import ALL, Watchers, news_within
+from hub.held_requests import news_within
+from hub.life.watchers import ALL, Watchers
 
 MOST_SECONDS: Final = 100
 FIRST_LOOK_SECONDS: Final = 1.0

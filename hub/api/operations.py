@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from hub.api import cursors
 from hub.api.cursors import Cursor, Limit
-from hub.api.events import IdempotencyKey, check_times, promise
+from hub.api.events import IdempotencyKey, check_times, promised_id
 from hub.api.live import LIVE, UNCHANGED
 from hub.api.operation_views import Bulk, OperationList, OperationView
 from hub.api.security import Desk, GuardedRoute, caller_of
@@ -36,15 +36,13 @@ async def begin_operation(
     found = body.checked()
     asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     await intend([Change(resource="operations", after=asked)])
-    promised = None
-    if idempotency_key is not None:
-        promised = await promise(desk, request, idempotency_key, strict_json.write(asked))
+    operation_id = await promised_id(desk, request, idempotency_key, strict_json.write(asked))
     operation = await desk.operations.begin(
         NewOperation(
             action=body.action,
             filter=found,
             how=(body.how or RerunAs.TODAY) if body.action is BulkAction.RETRY else None,
-            id=promised.id if promised is not None else None,
+            id=operation_id,
             created_by=actor_of(caller_of(request)),
         )
     )

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from hub.api.cursors import Cursor, Limit, page, read
-from hub.api.events import IdempotencyKey, promise
+from hub.api.events import IdempotencyKey, promised_id
 from hub.api.live import LIVE, UNCHANGED
 from hub.api.security import Desk, GuardedRoute, caller_of
 from hub.api.services import Services
@@ -55,12 +55,8 @@ async def command_sink(
 
     Under one Idempotency-Key it is told once, however often that is asked for in a day, and not after another command.
     """
-    promised = None
-    if idempotency_key is not None:
-        promised = await promise(desk, request, idempotency_key, body.command.encode())
-    order = await desk.orders.give(
-        name, body.command, actor_of(caller_of(request)), promised.id if promised is not None else None
-    )
+    order_id = await promised_id(desk, request, idempotency_key, body.command.encode())
+    order = await desk.orders.give(name, body.command, actor_of(caller_of(request)), order_id)
     return _command(desk, order, await desk.presence.get(name))
 
 

@@ -29,14 +29,11 @@ class Dispatcher:
         """Kept when a loop is not: a loop that begins anew must not begin anew with the overflow."""
         self._held: dict[str, list[WaitingPoll]] = {}
         self._sweep_above = _FEW
-        self.held_polls = 0
-        """How many requests this process holds open at the moment."""
 
     async def wait(self, poll: WaitingPoll, queues: list[str], until: float) -> None:
         """Let the poll wait for work on these queues, until the loop's time `until` at most."""
         self.restarted(poll.sink)
         self._held.setdefault(poll.sink, []).append(poll)
-        self.held_polls += 1
         loops = [self._loop(queue) for queue in queues] if poll.slots else []
         for loop in loops:
             loop.join(poll)
@@ -45,7 +42,6 @@ class Dispatcher:
                 await poll.wait(until)
         finally:
             poll.answered = True
-            self.held_polls -= 1
             for loop in loops:
                 loop.leave(poll)
             self._held[poll.sink].remove(poll)

@@ -62,7 +62,7 @@ class Polls:
     @property
     def holding(self) -> int:
         """How many polls this process holds open."""
-        return self._dispatcher.held_polls
+        return len(self._dispatcher.held())
 
     def crowd(self, queue: str) -> tuple[int, int] | None:
         """How many requests this process holds, of how many; None: it may hold more, or one waits for this queue."""
@@ -85,12 +85,11 @@ class Polls:
         crowded = self._hold.held.full
         now_and_next = self._cadence(sink.name, snapshot, crowded)
         await self._note(sink, call, now_and_next, address)
-        if (
-            snapshot.version != self._version
-        ):  # another request has told the polls of a newer, and this was not held yet
+        if snapshot.version != self._version:
+            # Meanwhile another request has told the polls that are held of a newer one, and this was not held yet.
             snapshot = await self._snapshot(sink, call)
         known = snapshot.sink(sink.name) or sink
-        order = self._order(known, call)
+        order = self._order(snapshot, sink.name, call)
         if crowded:
             return Polled(tasks=(), commands=(order,) if order else (), settings=_steering(now_and_next))
         # A sink that introduces itself does not know yet how long it may be kept waiting: it looks once, and is told.
@@ -119,13 +118,14 @@ class Polls:
         carry it out once more, and go to and fro between the two.
         """
         snapshot = await self._configuration()
-        due = self._order(snapshot.sink(sink.name) or sink, call)
+        due = self._order(snapshot, sink.name, call)
         return snapshot if due is None else await self._newest()
 
-    def _order(self, sink: Sink, call: Poll) -> Do | None:
+    def _order(self, snapshot: Snapshot, name: str, call: Poll) -> Do | None:
         """The command that this poll is answered with, if there is one that its sink has not heard of."""
         heard = call.command.id if call.command is not None else None
-        order = sink.order
+        sink = snapshot.sink(name)
+        order = sink.order if sink is not None else None
         if order is None or not commanding.is_due(order, heard, call.instance, self._clock.now()):
             return None
         return Do(command=order.command, id=order.id)
@@ -139,8 +139,7 @@ class Polls:
             return
         self._version = snapshot.version
         for poll in self._dispatcher.held():
-            sink = snapshot.sink(poll.sink)
-            order = self._order(sink, poll.said) if sink is not None and poll.said is not None else None
+            order = self._order(snapshot, poll.sink, poll.said) if poll.said is not None else None
             if order is not None and order not in poll.commands:
                 poll.tell(order)
 

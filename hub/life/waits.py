@@ -6,11 +6,10 @@ Each holds a request open, as a poll does, and counts as one.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 from hub.errors import Missing, Unavailable
-from hub.held_requests import HeldRequests
+from hub.held_requests import HeldForNews, HeldRequests, news_within
 from hub.life.context import LifeContext
 from hub.model.event import Event
 
@@ -25,12 +24,11 @@ class Waits:
     def __init__(self, context: LifeContext, held: HeldRequests) -> None:
         self._life = context
         self._held = held
-        self._waiting: dict[str, list[asyncio.Event]] = {}
+        self._waiting = HeldForNews(held)
 
     def ended(self, event_id: str) -> None:
         """An event has become final in this process."""
-        for waiting in self._waiting.get(event_id, ()):
-            waiting.set()
+        self._waiting.tell(event_id)
 
     async def end_of(self, event: Event, seconds: float) -> Event:
         """The event once it has ended, or as it stands when the time is over or this process leaves.
@@ -39,23 +37,13 @@ class Waits:
         """
         if event.state.final or seconds <= 0 or self._held.full:
             return event
-        news = asyncio.Event()
-        self._waiting.setdefault(event.id, []).append(news)
-        try:
-            with self._held.one(news.set):
-                return await self._wait(event, news, asyncio.get_running_loop().time() + seconds)
-        finally:
-            self._waiting[event.id].remove(news)
-            if not self._waiting[event.id]:
-                del self._waiting[event.id]
+        with self._waiting.of(event.id) as news:
+            return await self._wait(event, news, asyncio.get_running_loop().time() + seconds)
 
     async def _wait(self, event: Event, news: asyncio.Event, until: float) -> Event:
         loop, pause = asyncio.get_running_loop(), FIRST_LOOK_SECONDS
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(min(until, loop.time() + pause)):
-                    await news.wait()
-            news.clear()
+            await news_within(news, min(pause, until - loop.time()))
             try:
                 event = (await self._life.events.get(event.id)).event
             except Missing:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
-from hub.held_requests import HeldRequests
+from hub.held_requests import HeldForNews, HeldRequests
 
 ALL: Final = "*"
 """What is told of every event's changes."""
@@ -22,7 +22,7 @@ class Watchers:
 
     def __init__(self, held: HeldRequests) -> None:
         self._held = held
-        self._waiting: dict[str, list[asyncio.Event]] = {}
+        self._waiting = HeldForNews(held)
 
     @property
     def leaving(self) -> bool:
@@ -31,12 +31,12 @@ class Watchers:
 
     def changed(self, event_id: str) -> None:
         """An event was created, or its row says something else now."""
-        self._tell(event_id)
-        self._tell(ALL)
+        self._waiting.tell(event_id)
+        self._waiting.tell(ALL)
 
     def logged(self, event_id: str) -> None:
         """There is more of an event's log."""
-        self._tell(event_id)
+        self._waiting.tell(event_id)
 
     @contextmanager
     def watching(self, what: str) -> Iterator[asyncio.Event | None]:
@@ -44,24 +44,5 @@ class Watchers:
         if self._held.full:
             yield None
             return
-        news = asyncio.Event()
-        self._waiting.setdefault(what, []).append(news)
-        try:
-            with self._held.one(news.set):
-                yield news
-        finally:
-            self._waiting[what].remove(news)
-            if not self._waiting[what]:
-                del self._waiting[what]
-
-    def _tell(self, what: str) -> None:
-        for news in self._waiting.get(what, ()):
-            news.set()
-
-
-async def news_within(news: asyncio.Event, seconds: float) -> None:
-    """Returns at the next news, or when the time is over."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await news.wait()
-    news.clear()
+        with self._waiting.of(what) as news:
+            yield news

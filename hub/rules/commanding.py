@@ -39,17 +39,22 @@ def order_of(command: Command, order_id: str, by: str | None, presence: Presence
 
 def id_after(last: Order | None, now: datetime, randomness: int) -> str:
     """The id of a command that is given now: it sorts behind the last, whatever the clocks of two processes say."""
-    behind = ids.time_of(last.id) + _STEP if last is not None and len(last.id) == ids.LENGTH else now
+    behind = ids.time_of(last.id) + _STEP if last is not None and _sorts(last) else now
     return ids.new(max(now, behind), randomness, shards=1)
 
 
 def check_not_overtaken(name: str, order_id: str, last: Order | None) -> None:
     """A command with an id from when it was first asked for may come late. Raises `Rejected` if another came first."""
-    if last is not None and len(last.id) == ids.LENGTH and order_id < last.id:
+    if last is not None and _sorts(last) and order_id < last.id:
         raise Rejected(
             f"since this was first asked for under its Idempotency-Key, the sink {name} was told to {last.command} "
             f"(by {last.by or 'nobody'} at {last.at:%F %T} UTC): see whether it is still wanted, and use another key"
         )
+
+
+def _sorts(order: Order) -> bool:
+    """Whether its id says when it was given: before there were such ids, they were drawn."""
+    return len(order.id) == ids.LENGTH
 
 
 def check_may_be_given(command: Command, sink: Sink, presence: Presence | None, now: datetime) -> Presence:

@@ -10,19 +10,18 @@ ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.batches import batches
-from hub.errors import Changed, Missing
+from hub.errors import Missing
 from hub.model.audit import PEOPLE, AuditEntry
 from hub.rules import audit_chain
 from hub.rules.audit_chain import START, Link, Point
 from hub.storage import codec
 from hub.storage.keys import AUDIT
 from hub.storage.ports import Change, Delete, Insert, Replace, Row, Tables, Value
+from hub.storage.removing import remove_unchanged
 
 A_PARTITION: Final = 1000
 _HEAD: Final = "head"
@@ -30,7 +29,6 @@ _HEAD: Final = "head"
 _POINTER: Final = ("people", "newest")
 _ANCHORED: Final = ("people", "anchored")
 _PENDING: Final = "pending"
-_BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +125,8 @@ class AuditRows:
 
     async def forget(self, ended: Sequence[Pending]) -> None:
         """Remove these, as far as they are there and unchanged."""
-        for some in batches(ended, _BATCH):
-            batch = [Delete(each.entry.id, each.etag) for each in some]
-            with suppress(Changed, Missing):  # another process was quicker: the next step looks again
-                await self._tables.transact(AUDIT, _PENDING, batch)
+        # Another process may be quicker: the next step looks again.
+        await remove_unchanged(self._tables, AUDIT, _PENDING, [Delete(each.entry.id, each.etag) for each in ended])
 
     async def anchored(self) -> int | None:
         """The hour of the newest anchor, in hours since 1970; None: there is none yet."""

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.batches import batches
-from hub.errors import Changed, Missing
 from hub.model.receipt import Line
 from hub.storage import codec
 from hub.storage.keys import DELIVERIES
 from hub.storage.ports import Delete, Row, Tables, Value
 from hub.storage.receipt_codec import decode_lines, encode_lines
+from hub.storage.removing import remove_unchanged
 
 SPREAD = "0123456789abcdef"
-_BATCH = 100
 _COLUMNS = ("format", "expires_at")
 
 
@@ -84,10 +81,8 @@ class DeliveryRows:
 
     async def remove(self, part: str, rows: Sequence[Old]) -> None:
         """Remove these, as far as they are there and unchanged."""
-        for batch in batches(rows, _BATCH):
-            # All or none: one that was taken up again meanwhile keeps its batch for the next time.
-            with suppress(Changed, Missing):
-                await self._tables.transact(DELIVERIES, part, [Delete(row.key, row.etag) for row in batch])
+        # One that was taken up again meanwhile keeps its batch for the next time.
+        await remove_unchanged(self._tables, DELIVERIES, part, [Delete(row.key, row.etag) for row in rows])
 
 
 def _values(delivery: Delivery) -> dict[str, Value]:

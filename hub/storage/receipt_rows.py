@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hub.batches import batches
-from hub.errors import Changed, Exists, Missing
+from hub.errors import Exists
 from hub.model.event import Content
 from hub.model.receipt import Receipt
 from hub.rules import ids
@@ -21,10 +20,10 @@ from hub.storage import codec
 from hub.storage.keys import RECEIPTS
 from hub.storage.ports import Delete, Row, Tables, Value
 from hub.storage.receipt_codec import decode_receipt, encode_receipt
+from hub.storage.removing import remove_unchanged
 
 SPREAD = "0123456789abcdef"
 """The sixteenths."""
-_BATCH = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,12 +83,9 @@ class ReceiptRows:
 
     async def remove(self, day: int, part: str, rows: Sequence[Expired]) -> None:
         """Remove these, as far as they are there and unchanged."""
-        for batch in batches(rows, _BATCH):
-            # All or none: another process that is at the same rows was quicker, and goes on with the next.
-            with suppress(Changed, Missing):
-                await self._tables.transact(
-                    RECEIPTS, _partition(day, part), [Delete(row.key, row.etag) for row in batch]
-                )
+        # Another process that is at the same rows may be quicker, and goes on with the next.
+        deletes = [Delete(row.key, row.etag) for row in rows]
+        await remove_unchanged(self._tables, RECEIPTS, _partition(day, part), deletes)
 
 
 def day_of(moment: datetime) -> int:

@@ -29,7 +29,7 @@ def only_looks(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
     """Nobody is told of anything, as if another process had done it."""
     monkeypatch.setattr(live, "FIRST_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(live, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(shell.hub.watchers, "_tell", lambda _: None)
+    monkeypatch.setattr(shell.hub.watchers._waiting, "tell", lambda _: None)
 
 
 async def etag_of(shell: Shell, url: str) -> str:

@@ -73,7 +73,7 @@ async def test_any_end_wakes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     for end in ("cancel", "time-out"):
         asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
         await waiting(shell)
-        (event_id,) = shell.hub.waits._waiting
+        (event_id,) = shell.hub.waits._waiting.topics
         if end == "cancel":
             await shell.ok("POST", f"/api/events/{event_id}/cancel")
         else:
@@ -91,7 +91,7 @@ async def test_an_end_in_another_process_is_found_by_looking(shell: Shell, monke
     path = await shell.configure()
     asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
     await waiting(shell)
-    (event_id,) = shell.hub.waits._waiting
+    (event_id,) = shell.hub.waits._waiting.topics
     await shell.ok("POST", f"/api/events/{event_id}/cancel")
     assert (await asked).json["result_code"] == "CANCELLED"
 
@@ -147,7 +147,7 @@ class TestHeldRequests:
             assert third.status == 202
             crowded = await shell("POST", "/agent/poll", POLL, token=credential)
             assert crowded.status == 204  # three events wait for it, and it is sent away all the same
-            for event_id in list(shell.hub.waits._waiting):
+            for event_id in list(shell.hub.waits._waiting.topics):
                 await shell.ok("POST", f"/api/events/{event_id}/cancel")
             assert [reply.status for reply in await asyncio.gather(*asked)] == [200, 200]
             assert (await shell("POST", "/agent/poll", POLL, token=credential)).json["tasks"]
@@ -157,7 +157,7 @@ class TestHeldRequests:
             path = await shell.configure()
             asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
             await waiting(shell, 1)
-            (event_id,) = shell.hub.waits._waiting
+            (event_id,) = shell.hub.waits._waiting.topics
             known = (await shell("GET", f"/api/events/{event_id}")).headers["etag"]
             live = asyncio.create_task(shell("GET", f"/api/events/{event_id}?wait=100", if_none_match=known))
             await waiting(shell, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
@@ -59,10 +60,33 @@ class FaultyTables:
         raise Unavailable("no answer in time")
 
 
+WRITES = frozenset({"insert", "replace", "transact"})
+
+
+class SlowToAnswer:
+    """The tables of a storage as one process sees them: what it writes is written at once, and answered late."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        carry_out: Callable[..., Awaitable[Any]] = getattr(self._engine, name)
+        if name not in WRITES:
+            return carry_out
+
+        async def operation(*arguments: Any, **options: Any) -> Any:
+            answer = await carry_out(*arguments, **options)
+            await asyncio.sleep(self.seconds)
+            return answer
+
+        return operation
+
+
 class FaultyStorage:
     """A storage with such tables."""
 
-    def __init__(self, engine: Storage, tables: Any) -> None:
+    def __init__(self, engine: Storage, tables: FaultyTables | SlowToAnswer) -> None:
         self._engine = engine
         self.tables = tables
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
 from typing import Any
 
 from hub.configure.copy import FRESH_SECONDS
 from hub.evaluation import InlineEvaluator
-from hub.model.sink import Command, CommandState, Heard, Sink
+from hub.model.sink import Command, CommandState, Heard, Order, Sink
 from hub.rules.alerts import Alert
 from hub.wire import Capabilities, Do, Poll, Polled
 from hub.wiring import Hub, build
 from tests.contract.rig import ManualClock
-from tests.life.faulty_tables import FaultyStorage
+from tests.life.faulty_tables import FaultyStorage, SlowToAnswer
 from tests.life.rig import SINK, SINK_TYPE, LifeRig
 from tests.life.test_alerts_of_upkeep import OFFLINE_AFTER, _fired, _minutes, told
 from tests.life.test_dispatch import virtually
@@ -27,6 +26,24 @@ def polling(hub: Hub, sink: str = SINK, **fields: Any) -> asyncio.Task[Polled]:
     identity = Sink(name=sink, sink_type=SINK_TYPE, enrolled_at=hub.clock.now())
     said = Poll(**{"slots": 1, "version": "1", "instance": "instance-1", **fields})
     return asyncio.create_task(hub.polls.poll(identity, said))
+
+
+def another(rig: LifeRig, storage: Any = None) -> Hub:
+    """Another process of the hub."""
+    return build(
+        rig.hub.options, storage or rig.hub.storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128)
+    )
+
+
+def slow_to_answer(rig: LifeRig) -> tuple[Hub, SlowToAnswer]:
+    """Another process, and its tables."""
+    tables = SlowToAnswer(rig.hub.storage.tables)
+    return another(rig, FaultyStorage(rig.hub.storage, tables)), tables
+
+
+def done(order: Order) -> dict[str, Any]:
+    """How a sink says that it has carried out this command."""
+    return Heard(id=order.id, command=order.command, state=CommandState.DONE).model_dump()
 
 
 def test_a_poll_that_is_held_is_answered_at_once() -> None:
@@ -44,7 +61,7 @@ def test_a_poll_that_is_held_is_answered_at_once() -> None:
 
 def test_one_that_another_process_holds_is_answered_when_anybody_asks_there() -> None:
     async def body(rig: LifeRig) -> None:
-        other = build(rig.hub.options, rig.hub.storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        other = another(rig)
         await polling(other, capabilities=KNOWS)
         held = polling(other)
         await asyncio.sleep(FRESH_SECONDS + 1)
@@ -62,12 +79,12 @@ def test_one_that_another_process_holds_is_answered_when_anybody_asks_there() ->
 
 def test_a_process_with_an_older_copy_does_not_take_a_sink_back_to_the_command_before() -> None:
     async def body(rig: LifeRig) -> None:
-        other = build(rig.hub.options, rig.hub.storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        other = another(rig)
         await polling(rig.hub, capabilities=KNOWS)
         drain = await rig.hub.orders.give(SINK, Command.DRAIN, "admin")
         assert (await polling(other)).commands == (Do(command=Command.DRAIN, id=drain.id),)
         resume = await rig.hub.orders.give(SINK, Command.RESUME, "admin")
-        said = Heard(id=resume.id, command="resume", state=CommandState.DONE).model_dump()
+        said = done(resume)
         assert (await polling(other, slots=0, command=said)).commands == ()
 
     virtually(body)
@@ -75,15 +92,13 @@ def test_a_process_with_an_older_copy_does_not_take_a_sink_back_to_the_command_b
 
 def test_a_command_whose_writing_was_slow_is_not_told_to_a_sink_that_has_heard_the_next() -> None:
     async def body(rig: LifeRig) -> None:
-        tables = _SlowToAnswer(rig.hub.storage.tables)
-        storage: Any = FaultyStorage(rig.hub.storage, tables)
-        slow = build(rig.hub.options, storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        slow, tables = slow_to_answer(rig)
         await polling(rig.hub, capabilities=KNOWS)
         tables.seconds = 10.0
         giving = asyncio.create_task(slow.orders.give(SINK, Command.DRAIN, "admin"))
         await asyncio.sleep(1)
         resume = await rig.hub.orders.give(SINK, Command.RESUME, "admin")
-        said = Heard(id=resume.id, command="resume", state=CommandState.DONE).model_dump()
+        said = done(resume)
         held = polling(slow, command=said)
         assert (await giving).command is Command.DRAIN
         await asyncio.sleep(1)
@@ -95,9 +110,7 @@ def test_a_command_whose_writing_was_slow_is_not_told_to_a_sink_that_has_heard_t
 
 def test_a_poll_that_began_before_the_newest_command_does_not_tell_the_others_of_the_one_before() -> None:
     async def body(rig: LifeRig) -> None:
-        tables = _SlowToAnswer(rig.hub.storage.tables)
-        storage: Any = FaultyStorage(rig.hub.storage, tables)
-        slow = build(rig.hub.options, storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        slow, tables = slow_to_answer(rig)
         await polling(rig.hub, capabilities=KNOWS)
         await rig.hub.orders.give(SINK, Command.DRAIN, "admin")
         tables.seconds = 10.0
@@ -105,7 +118,7 @@ def test_a_poll_that_began_before_the_newest_command_does_not_tell_the_others_of
         await asyncio.sleep(1)
         tables.seconds = 0.0
         resume = await rig.hub.orders.give(SINK, Command.RESUME, "admin")
-        said = Heard(id=resume.id, command="resume", state=CommandState.DONE).model_dump()
+        said = done(resume)
         await asyncio.sleep(FRESH_SECONDS)
         held = polling(slow, command=said)
         await asyncio.sleep(10)
@@ -118,9 +131,7 @@ def test_a_poll_that_began_before_the_newest_command_does_not_tell_the_others_of
 
 def test_a_command_that_is_given_while_a_poll_begins_is_its_answer() -> None:
     async def body(rig: LifeRig) -> None:
-        tables = _SlowToAnswer(rig.hub.storage.tables)
-        storage: Any = FaultyStorage(rig.hub.storage, tables)
-        slow = build(rig.hub.options, storage, rig.clock, InlineEvaluator(), lambda: secrets.randbits(128))
+        slow, tables = slow_to_answer(rig)
         await polling(rig.hub, capabilities=KNOWS)
         tables.seconds = 10.0
         begins = polling(slow)  # its presence is written slowly
@@ -135,31 +146,6 @@ def test_a_command_that_is_given_while_a_poll_begins_is_its_answer() -> None:
     virtually(body)
 
 
-class _SlowToAnswer:
-    """An engine's tables as one process sees them: what it writes is written at once, and answered late."""
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        self.seconds = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def transact(self, *arguments: Any, **options: Any) -> Any:
-        return await self._late(self._engine.transact(*arguments, **options))
-
-    async def insert(self, *arguments: Any, **options: Any) -> Any:
-        return await self._late(self._engine.insert(*arguments, **options))
-
-    async def replace(self, *arguments: Any, **options: Any) -> Any:
-        return await self._late(self._engine.replace(*arguments, **options))
-
-    async def _late(self, operation: Awaitable[Any]) -> Any:
-        answer = await operation
-        await asyncio.sleep(self.seconds)
-        return answer
-
-
 def test_a_held_poll_costs_no_more_whether_there_is_a_command_or_not() -> None:
     async def cost(rig: LifeRig, **fields: Any) -> int:
         before = rig.hub.storage.operations.by_kind().total()
@@ -172,7 +158,7 @@ def test_a_held_poll_costs_no_more_whether_there_is_a_command_or_not() -> None:
         await cost(rig)
         without = await cost(rig)
         order = await rig.hub.orders.give(SINK, Command.DRAIN, "admin")
-        heard = Heard(id=order.id, command="drain", state=CommandState.DONE).model_dump()
+        heard = done(order)
         await cost(rig, draining=True, leaving=False, command=heard)  # which is written once
         await cost(rig, draining=True, leaving=False, command=heard)
         assert await cost(rig, draining=True, leaving=False, command=heard) == without <= 2
