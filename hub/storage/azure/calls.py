@@ -18,12 +18,17 @@ from hub.storage.azure.patience import Patience
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """The operation that is being asked for; `deadline` is a time of the event loop."""
+    """The operation that is being asked for.
+
+    `deadline` is a time of the event loop. `refused` is the status of the service's last transient fault, if it
+    answered at all: the attempt that time ends says nothing of what is wrong, the ones before it did.
+    """
 
     operation: Operation
     deadline: float
+    refused: int | None = None
 
 
 _current: ContextVar[Call] = ContextVar("azure_storage_call")
@@ -42,15 +47,15 @@ class Caller:
 
     async def __call__(self, operation: Operation, request: Awaitable[T]) -> T:
         """Await the SDK's request. Raises what the operation's outcome means, `Unavailable` if there was none."""
-        deadline = asyncio.get_running_loop().time() + self._patience.budget_seconds
-        token = _current.set(Call(operation, deadline))
+        call = Call(operation, asyncio.get_running_loop().time() + self._patience.budget_seconds)
+        token = _current.set(call)
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(call.deadline):
                 return await request
         # `from None`: the originals quote addresses and answers, which may hold a signature or a caller's data.
         except AzureError as error:
-            raise translated(error, operation) from None
+            raise translated(error, operation, call.refused) from None
         except (TimeoutError, ClientError, OSError) as error:
-            raise no_answer(error, operation) from None
+            raise no_answer(error, operation, call.refused) from None
         finally:
             _current.reset(token)

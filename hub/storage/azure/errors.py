@@ -50,10 +50,10 @@ OUTCOMES: Mapping[Operation, Mapping[int, type[NexomaticError]]] = MappingProxyT
 _NOT_PREPARED = frozenset({"TableNotFound", "TableBeingDeleted", "ContainerNotFound", "ContainerBeingDeleted"})
 
 
-def translated(error: AzureError, operation: Operation) -> NexomaticError:
-    """The hub's error for what the SDK raised."""
+def translated(error: AzureError, operation: Operation, refused: int | None) -> NexomaticError:
+    """The hub's error for what the SDK raised; `refused` as for `no_answer`."""
     if not isinstance(error, HttpResponseError) or error.status_code is None:
-        return no_answer(error, operation)
+        return no_answer(error, operation, refused)
     code = _code(error)
     if isinstance(error, ClientAuthenticationError):  # its status may be the identity's, who had no token for us
         return Unavailable(f"There is no credential that does for {operation} ({error.status_code} {code}).")
@@ -65,9 +65,14 @@ def translated(error: AzureError, operation: Operation) -> NexomaticError:
     return outcome()
 
 
-def no_answer(error: BaseException, operation: Operation) -> Unavailable:
-    """Nothing came back, or nothing that can be read: what was asked may have happened all the same."""
-    return Unavailable(f"Storage did not answer {operation} ({type(error).__name__}): it may have happened or not.")
+def no_answer(error: BaseException, operation: Operation, refused: int | None) -> Unavailable:
+    """Nothing came back, or nothing that can be read: what was asked may have happened all the same.
+
+    `refused` is the status of an answer to an attempt before, if there was one.
+    """
+    before = "" if refused is None else f" Before that it answered {refused}."
+    told = f"Storage did not answer {operation} ({type(error).__name__}): it may have happened or not.{before}"
+    return Unavailable(told)
 
 
 def _code(error: HttpResponseError) -> str:

@@ -53,8 +53,10 @@ class Persistence(AsyncHTTPPolicy[Any, Any]):
             if not await self._paused(pause):
                 raise
             return None
-        if response.http_response.status_code not in _TRANSIENT:
+        status = response.http_response.status_code
+        if status not in _TRANSIENT:
             return response
+        current_call().refused = status
         if not await self._paused(self._patience.pause_seconds(attempt, _retry_after(response), self._rng)):
             return response
         await response.http_response.close()  # a download's is unread, and would keep its connection
