@@ -11,6 +11,10 @@ from pathlib import Path
 
 MOST_MEGABYTES = 60
 """What an agent may hold at a time, whatever its tasks do."""
+THREADS_AT_REST = 3
+"""Of an agent: its first, the one that polls, and the timer's. A thread for calls ends ten seconds after its last."""
+CALLS_AT_ONCE = 16
+"""So many connections to the hub an agent may keep open, beside that of its poll."""
 HEAP_BYTES = 64 << 20
 """glibc lays out a heap of its own for threads within so many bytes, and at a multiple of them (HEAP_MAX_SIZE)."""
 
@@ -22,6 +26,12 @@ class Footprint:
     threads: int
     files: int
     sockets: int
+
+    def more_than_at_rest(self, before: Footprint) -> bool:
+        """Whether an agent that held `before` when it started, and is at rest again, has left something behind."""
+        return (
+            self.threads > THREADS_AT_REST or self.files > before.files or self.sockets > before.sockets + CALLS_AT_ONCE
+        )
 
     @classmethod
     def of(cls, pid: int) -> Footprint:

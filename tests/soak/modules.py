@@ -30,8 +30,6 @@ SETTINGS = {
 }
 MOST_MEGABYTES_MORE = 10
 """What the idle sink may hold more than it held after the first quarter."""
-CONNECTIONS = 16
-"""To the hub, which the sink may keep open for its next calls."""
 REST_SECONDS = 60.0
 """Within this the sink must have cleared up, and its idle threads be gone."""
 LOOK_SECONDS = 0.2
@@ -176,5 +174,4 @@ def _files(platform: Platform) -> list[str]:
 
 def _leaks(sink: int, before: Footprint) -> list[str]:
     now = Footprint.of(sink)
-    more = now.threads > before.threads or now.files > before.files or now.sockets > before.sockets + CONNECTIONS
-    return [f"the sink has {now}, and had {before}"] if more else []
+    return [f"the sink has {now}, and had {before}"] if now.more_than_at_rest(before) else []
