@@ -8,7 +8,7 @@ SEED ?= 1
 SECONDS_TO_RUN ?= 600
 # Many tests wait for processes of theirs: a third worker keeps two cores busy meanwhile.
 WORKERS ?= 3
-SOURCES := function_app.py functions hub hosting tools examples tests agent cli
+SOURCES := conftest.py function_app.py functions hub hosting tools examples tests agent cli
 
 .PHONY: help
 help: ## list the targets

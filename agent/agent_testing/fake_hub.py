@@ -92,8 +92,8 @@ class FakeHub:
         self.deadline_seconds = DEADLINE_SECONDS
         self.changed = threading.Condition()
         self._renewals = 0
-        self._newest_poll = 0
-        """A newer poll takes the place of an older one."""
+        self._newest_poll: Optional[Call] = None
+        """It takes the place of an older one."""
         self._port = 0
         self._usual: Mapping[str, Callable[[Call], Answer]] = {
             "enroll": self._enroll,
@@ -215,6 +215,8 @@ class FakeHub:
         kind = request.path.rpartition("/")[2]
         with self.changed:
             self.calls.append(call)
+            if kind == "poll":
+                self._newest_poll = call
             self.problems += problems_with(kind, call.said)
             self.changed.notify_all()
         script, usual = self.script.get(kind), self._usual[kind]
@@ -267,11 +269,8 @@ class FakeHub:
     def _poll(self, call: Call) -> Answer:
         steering = {"hold": self.hold, "pause": self.pause}
         with self.changed:
-            self._newest_poll += 1
-            mine = self._newest_poll
-            self.changed.notify_all()
-            self.changed.wait_for(lambda: self._news_for(call) or mine != self._newest_poll, self.hold)
-            if mine != self._newest_poll or not self._news_for(call):
+            self.changed.wait_for(lambda: self._news_for(call) or self._newest_poll is not call, self.hold)
+            if self._newest_poll is not call or not self._news_for(call):
                 return Answer(204, headers={"nexomatic-hold": str(self.hold), "nexomatic-pause": str(self.pause)})
             tasks = [self.tasks.popleft() for _ in range(min(call.said["slots"], len(self.tasks)))]
             commands = [{"command": "cancel", "event_id": self.cancels.popleft()} for _ in range(len(self.cancels))]

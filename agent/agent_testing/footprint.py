@@ -86,9 +86,14 @@ def _children(pid: int) -> list[int]:
 
 def heaps_of_threads(pid: int) -> int:
     """How many heaps the C library has made for threads beside the first."""
-    count = 0
+    used: list[tuple[int, int]] = []
+    reserved: dict[int, int] = {}
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         span, rights, *rest = line.split(maxsplit=5)
-        nameless = len(rest) < 4
-        count += nameless and rights == "rw-p" and int(span.partition("-")[0], 16) % HEAP_BYTES == 0
-    return count
+        begin, end = (int(address, 16) for address in span.split("-"))
+        if len(rest) < 4 and rights == "rw-p" and begin % HEAP_BYTES == 0:
+            used.append((begin, end))
+        elif rights == "---p":
+            reserved[begin] = end
+    # With the rest of what is reserved for it: the kernel may place anything at such an address, if seldom.
+    return sum(begin + HEAP_BYTES in (end, reserved.get(end)) for begin, end in used)

@@ -47,6 +47,11 @@ def much(lines: int, size: int, characters: int) -> Log:
     return check
 
 
+def prints_on(texts: Sequence[str]) -> bool:
+    """Beside the child's own line, nothing but what it repeats; a slow machine lets it come to the end of the log."""
+    return {text for text in texts if not text.startswith(("child ", "[log cut: "))} <= {"still talking"}
+
+
 @dataclass(frozen=True)
 class Nasty:
     """One way to misbehave."""
@@ -155,7 +160,7 @@ CASES: tuple[Nasty, ...] = (
     output("closed_everything", only("before"), data="went on"),
     output("nothing_left_of_python", only("before"), data="went on"),
     output("eats_its_input", only(), data=[0, True, 0]),
-    output("child_prints_on", lambda texts: set(texts[1:]) <= {"still talking"}, data="ended"),
+    output("child_prints_on", prints_on, data="ended"),
     output("silent_exit", only("before"), (("ERROR", "EXIT_7"),), "before", code=7),
     output("silent_exit", only("before"), code=0),
     # --- what JSON cannot hold

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nexomatic_agent.attempt_log import CHUNK_BYTES, CHUNK_LINES, END_BYTES, LINE_BYTES, AttemptLog, LogLimits
 from nexomatic_agent.intents import TaskResult
@@ -54,7 +54,6 @@ def test_a_chunk_stays_the_same_until_it_is_stored() -> None:
     assert (second["first"], texts([second])) == (2, ["two"])
 
 
-@settings(deadline=None)
 @given(lines=st.lists(st.text("ab\u00e4", max_size=200), max_size=100), restart=st.booleans())
 def test_chunks_are_numbered_without_gap_and_repeat_alike_after_a_restart(lines: list[str], restart: bool) -> None:
     log = a_log()
@@ -145,7 +144,6 @@ def test_of_a_cut_log_the_last_lines_are_still_the_last() -> None:
     assert log.last_lines().split("\n") == [f"line {number}" for number in range(4991, 5000)] + ["and half a line"]
 
 
-@settings(deadline=None)
 @given(reads=st.lists(st.binary(max_size=300) | st.text("ab\n", max_size=300).map(str.encode), max_size=20))
 def test_the_last_lines_are_the_same_whether_the_log_is_cut_or_not(reads: list[bytes]) -> None:
     whole, cut = a_log(), a_log(attempt_bytes=1)

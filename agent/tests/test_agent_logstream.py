@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nexomatic_agent.logstream import CONTINUED, CONTINUES, LineSplitter, marked_parts
 from nexomatic_agent.masking import Masker
@@ -54,7 +54,6 @@ def test_a_split_does_not_go_through_a_character() -> None:
     assert "\ufffd" not in "".join(split(text.encode(), limit=301))
 
 
-@settings(deadline=None)
 @given(
     text=st.text(st.characters(blacklist_characters="\r\n\x1e", blacklist_categories=["Cs"]), max_size=2000),
     size=st.integers(1, 700),

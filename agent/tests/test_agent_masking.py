@@ -8,7 +8,7 @@ import re
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nexomatic_agent.logstream import LineSplitter, Part
 from nexomatic_agent.masking import MASK, Masker, _shapes
@@ -40,7 +40,6 @@ def test_a_value_is_masked_in_every_usual_shape(leak: str) -> None:
     assert base64.b64encode(SECRET.encode()).decode()[4:-4] not in masked
 
 
-@settings(deadline=None)
 @given(
     before=st.binary(max_size=9),
     secret=st.text("abcdefgh0123456789", min_size=12, max_size=40),
@@ -78,7 +77,6 @@ def test_a_value_that_is_a_number_is_masked_as_one_too() -> None:
     assert Masker(["48151623"]).mask_document(document) == ["***", "-***", "***.5", 1e300, 7, True]
 
 
-@settings(deadline=None)
 @given(
     data=st.data(),
     secrets=st.lists(st.text("abc", min_size=4, max_size=30), min_size=1, max_size=3),
@@ -98,7 +96,6 @@ def test_no_cut_of_a_long_line_lets_a_value_through(data: st.DataObject, secrets
     assert whole == Masker(secrets).mask_text(text)
 
 
-@settings(deadline=None)
 @given(
     secrets=st.lists(st.text("ab%2fF", min_size=4, max_size=8), min_size=1, max_size=40),
     data=st.data(),
@@ -115,7 +112,6 @@ def test_it_finds_what_one_great_expression_would_find(secrets: list[str], data:
     assert masker.mask_bytes(text.encode()) == re.sub(expression, MASK.encode(), text.encode())
 
 
-@settings(deadline=None)
 @given(secret=st.text("abcdefgh", min_size=8, max_size=30), before=st.text("xyz", max_size=20), data=st.data())
 def test_where_a_text_was_cut_no_beginning_of_a_value_is_left(secret: str, before: str, data: st.DataObject) -> None:
     whole = before + secret

@@ -60,7 +60,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    options = ("--slots", "2", "--grace-seconds", "0.3", "--log-attempt-bytes", str(LOG_BYTES))
+    options = ("--slots", "2", "--grace-seconds", "1", "--log-attempt-bytes", str(LOG_BYTES))
     with FakeHub() as hub, AgentProcess(hub.address, tmp_path_factory.mktemp("agent"), MODULES, *options) as agent:
         made = Bench(hub, agent)
         hub.hold = 5.0  # many short polls would be most of this test's work

@@ -135,7 +135,7 @@ def test_a_result_is_delivered_after_a_restart_when_the_hub_is_back(hub: FakeHub
     read_pid(tmp_path / "pid-1")
     hub.close()
     (tmp_path / "go").touch()
-    wait_until(lambda: any(name.startswith("spool/") for name in held_files(one)), "a spooled result")
+    wait_until((one.state / "spool" / f"{task['event_id']}-1.json").exists, "a spooled result")
     one.kill()
     one.start()
     wait_until(lambda: "delivering its result" in one.log(), "the agent's start")
@@ -318,7 +318,8 @@ def test_sigterm_waits_for_the_tasks_at_hand_and_takes_no_new_one(hub: FakeHub, 
 def test_what_does_not_end_in_time_is_stopped_and_handed_back(
     hub: FakeHub, agent: Start, tmp_path: Path, patience: str
 ) -> None:
-    one = agent("--drain-seconds", "600" if patience == "a second signal" else "0.1")
+    drain_seconds = "600" if patience == "a second signal" else "0.1"
+    one = agent("--drain-seconds", drain_seconds, "--grace-seconds", "60")
     task = hub.give(module="sample:wait", payload={"folder": str(tmp_path)})
     child = read_pid(tmp_path / "pid-1")
     one.signal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
@@ -22,18 +24,31 @@ from nexomatic_agent.process_tree import ProcessTree, kill_remains
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 
 FOLDER = Path(__file__).parent / "modules"
+MARK, ANOTHER, LEFT_BEHIND = (f"{mark}-{os.getpid()}" for mark in ("a-mark", "another-mark", "left-behind"))
+"""Marks are searched for on the whole machine, where another process may run the same tests."""
+
+
+@contextlib.contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """As an agent does, whose only children are its tasks. This process has others, such as a test's storage server."""
+    others = set(linux._orphans())
+    assert linux.adopt_orphans(), "this kernel hands orphans to a subreaper"
+    linux._own.tasks |= others
+    try:
+        yield
+    finally:
+        linux._own.tasks -= others
+        linux._own.adopts = False
 
 
 @pytest.fixture(params=["subreaper", "search"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Both ways in which what is left behind is found."""
-    if request.param == "subreaper":
-        assert linux.adopt_orphans(), "this kernel hands orphans to a subreaper"
-    yield request.param
-    linux._own.adopts = False
+    with adopting_orphans() if request.param == "subreaper" else contextlib.nullcontext():
+        yield request.param
 
 
-def start(script: str, folder: Path, mark: str = "a-mark") -> ProcessTree:
+def start(script: str, folder: Path, mark: str = MARK) -> ProcessTree:
     environment = {"PATH": os.environ["PATH"], "NEXOMATIC_PARAM_FOLDER": str(folder)}
     return ProcessTree(["sh", str(FOLDER / script)], folder, environment, mark)
 
@@ -56,29 +71,24 @@ def test_a_grandchild_in_its_own_session_that_ignores_being_asked_is_killed(way:
     assert not is_alive(tree._process.pid)
 
 
-def test_a_daemon_that_shed_its_environment_is_killed_when_the_task_ends(tmp_path: Path) -> None:
-    assert linux.adopt_orphans()
-    try:
-        tree = start("daemon.sh", tmp_path)
-        assert finish(tree) == 0
-        assert not is_alive(read_pid(tmp_path / "daemon"))
-    finally:
-        linux._own.adopts = False
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    with adopting_orphans():
+        yield
+
+
+def test_a_daemon_that_shed_its_environment_is_killed_when_the_task_ends(adopting: None, tmp_path: Path) -> None:
+    tree = start("daemon.sh", tmp_path)
+    assert finish(tree) == 0
+    assert not is_alive(read_pid(tmp_path / "daemon"))
 
 
 # --- whose an orphan is that says nothing
 
 
-@pytest.fixture
-def adopting() -> Iterator[None]:
-    assert linux.adopt_orphans()
-    yield
-    linux._own.adopts = False
-
-
 @contextlib.contextmanager
 def another_task(folder: Path) -> Iterator[ProcessTree]:
-    tree = ProcessTree(["sleep", "1000"], folder, {"PATH": os.environ["PATH"]}, "another-mark")
+    tree = ProcessTree(["sleep", "1000"], folder, {"PATH": os.environ["PATH"]}, ANOTHER)
     try:
         yield tree
     finally:
@@ -126,7 +136,7 @@ def test_it_is_not_left_by_two_tasks_that_end_at_once(
         return look(*arguments)
 
     monkeypatch.setattr(linux, "_marked", at_the_same_time)
-    elder = ProcessTree(["sh", "-c", "read line"], tmp_path, {"PATH": os.environ["PATH"]}, "another-mark")
+    elder = ProcessTree(["sh", "-c", "read line"], tmp_path, {"PATH": os.environ["PATH"]}, ANOTHER)
     a_tick_later()
     younger = start("hidden.sh", tmp_path)
     daemon = read_pid(tmp_path / "daemon")
@@ -167,7 +177,7 @@ def test_one_whose_first_thread_has_ended_is_known_by_its_others(adopting: None,
     with another_task(tmp_path):
         a_tick_later()
         environment = {"PATH": os.environ["PATH"], "NEXOMATIC_PARAM_FOLDER": str(tmp_path)}
-        ending = ProcessTree([sys.executable, str(FOLDER / "headless.py"), how], tmp_path, environment, "a-mark")
+        ending = ProcessTree([sys.executable, str(FOLDER / "headless.py"), how], tmp_path, environment, MARK)
         daemon = read_pid(tmp_path / "daemon")
         assert finish(ending) == 0
         assert linux.look_up(daemon) is None
@@ -201,8 +211,8 @@ def test_what_cannot_be_killed_is_named_and_no_longer_waited_for(
 ) -> None:
     monkeypatch.setattr(process_tree, "GONE_SECONDS", 0.05)
     monkeypatch.setattr(linux, "kill", lambda _: None)
-    with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
-        assert kill_remains("left-behind", None) == 1
+    with a_process(NEXOMATIC_TASK_MARK=LEFT_BEHIND) as process:
+        assert kill_remains(LEFT_BEHIND, None) == 1
     assert f"processes cannot be killed, and are left: {process.pid}" in caplog.text
 
 
@@ -210,6 +220,7 @@ def test_what_starts_another_whenever_it_is_killed_is_not_chased_for_ever(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(process_tree, "CHASE_SECONDS", 0.05)
+    monkeypatch.setattr(process_tree, "time", SimpleNamespace(monotonic=itertools.count(0, 0.01).__next__))
     monkeypatch.setattr(linux, "kill", lambda _: None)
     numbers = iter(range(1, 1_000_000))
     assert process_tree._kill_until_gone(lambda: [linux.Process(next(numbers), 1, 1, 1, zombie=False)]) > 1
@@ -234,7 +245,7 @@ def test_where_nothing_can_be_searched_the_group_is_killed_all_the_same(
 ) -> None:
     """As without /proc: what did not leave the task's group goes with it."""
     monkeypatch.setattr(linux, "remains", lambda *_: [])
-    tree = ProcessTree(["sh", "-c", "sleep 1000 & echo $!"], tmp_path, {"PATH": os.environ["PATH"]}, "a-mark")
+    tree = ProcessTree(["sh", "-c", "sleep 1000 & echo $!"], tmp_path, {"PATH": os.environ["PATH"]}, MARK)
     left = int(tree.pipes[1].readline())
     assert finish(tree) == 0
     wait_until(lambda: not is_alive(left), "the end of what it left in its group")
@@ -244,9 +255,9 @@ def test_another_tasks_orphans_are_left_alone(way: str, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
-    running = start("stubborn.sh", first, "mark-one")
+    running = start("stubborn.sh", first, MARK)
     kept = read_pid(first / "grandchild")
-    ending = start("stubborn.sh", second, "mark-two")
+    ending = start("stubborn.sh", second, ANOTHER)
     killed = read_pid(second / "grandchild")
     ending.kill()
     finish(ending)
@@ -258,7 +269,7 @@ def test_another_tasks_orphans_are_left_alone(way: str, tmp_path: Path) -> None:
 
 
 def test_stopping_what_has_ended_is_harmless(tmp_path: Path) -> None:
-    tree = ProcessTree(["true"], tmp_path, {"PATH": os.environ["PATH"]}, "a-mark")
+    tree = ProcessTree(["true"], tmp_path, {"PATH": os.environ["PATH"]}, MARK)
     assert finish(tree) == 0
     tree.interrupt()
     tree.kill()
@@ -266,7 +277,7 @@ def test_stopping_what_has_ended_is_harmless(tmp_path: Path) -> None:
 
 def test_a_program_that_cannot_start_leaves_nothing_counted_as_running(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no-such-program"):
-        ProcessTree([str(tmp_path / "no-such-program")], tmp_path, {}, "a-mark")
+        ProcessTree([str(tmp_path / "no-such-program")], tmp_path, {}, MARK)
     assert (linux._own.starting, linux._own.tasks, linux._own.running) == ([], set(), {})
 
 
@@ -291,8 +302,8 @@ def described(pid: int) -> dict[str, Any]:
 
 
 def test_remains_are_found_by_the_mark() -> None:
-    with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
-        assert kill_remains("left-behind", None) == 1
+    with a_process(NEXOMATIC_TASK_MARK=LEFT_BEHIND) as process:
+        assert kill_remains(LEFT_BEHIND, None) == 1
         assert process.wait() == -signal.SIGKILL
 
 
@@ -308,8 +319,8 @@ def test_what_is_becoming_another_program_is_looked_at_again(monkeypatch: pytest
         return b""
 
     monkeypatch.setattr(linux, "_environment", none_at_first)
-    with a_process(NEXOMATIC_TASK_MARK="left-behind") as process:
-        assert kill_remains("left-behind", None) == 1
+    with a_process(NEXOMATIC_TASK_MARK=LEFT_BEHIND) as process:
+        assert kill_remains(LEFT_BEHIND, None) == 1
         assert process.wait() == -signal.SIGKILL
 
 

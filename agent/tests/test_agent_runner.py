@@ -27,15 +27,24 @@ from nexomatic_agent.modules import Modules
 from nexomatic_agent.runner import Job, Runner, RunnerSettings
 from nexomatic_agent.stopping import Stopper
 
+ENOUGH_SECONDS = 60.0
+"""For a task that ends when it is asked to, on whatever machine."""
+
 
 class Desk:
     """Runs tasks one after the other and keeps their logs."""
 
-    def __init__(self, folder: Path, modules: Path, inherited: Optional[Mapping[str, str]] = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        modules: Path,
+        inherited: Optional[Mapping[str, str]] = None,
+        grace_seconds: float = ENOUGH_SECONDS,
+    ) -> None:
         interpreter = find_interpreter(None)
         self.folder = folder
         self.log = AttemptLog(LogLimits())
-        self.stopper = Stopper(0.2, self._later)
+        self.stopper = Stopper(grace_seconds, self._later)
         self.on_start: Callable[[Mapping[str, Any]], None] = lambda _: None
         settings = RunnerSettings(dict(inherited if inherited is not None else os.environ), ("PASSED_ON",), 100_000)
         self._runner = Runner(Launcher(Modules((modules,), interpreter.sites), interpreter), settings)
@@ -57,7 +66,7 @@ class Desk:
         work = self.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        job = Job(attempt, work, "mark-of-this-test", self.log, secrets, masker)
+        job = Job(attempt, work, f"mark-of-this-test-{os.getpid()}", self.log, secrets, masker)
         return self._runner.run(job, self.stopper, self.on_start, lambda: None)
 
     def lines(self) -> list[tuple[str, str, str]]:
@@ -346,7 +355,7 @@ def test_a_task_that_ignores_the_interruption_is_killed_and_its_message_says_so(
     (tmp_path / "deaf.sh").write_text(
         "trap '' TERM; echo $$ > pid; echo waiting for the disk; while :; do sleep 1; done"
     )
-    desk = Desk(tmp_path, tmp_path)
+    desk = Desk(tmp_path, tmp_path, grace_seconds=0.2)
 
     def stop_once_it_runs() -> None:
         read_pid(tmp_path / "work" / "pid")
@@ -383,7 +392,8 @@ def test_a_hidden_process_that_holds_only_one_of_the_outputs_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "DRAINED_SECONDS", 0.2)
-    (tmp_path / "hold.sh").write_text("env -i setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null &\nsleep 0.2")
+    hides = "env -i setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null &"
+    (tmp_path / "hold.sh").write_text(f"{hides}\nwhile [ ! -s pid ]; do sleep 0.01; done")
     result = Desk(tmp_path, tmp_path).run("hold.sh", "shell")
     assert result.state == "SUCCESS"
     pid = read_pid(tmp_path / "work" / "pid")

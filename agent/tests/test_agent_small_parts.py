@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from agent_testing.fake_hub import a_task
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nexomatic_agent import console
 from nexomatic_agent.answers import Transient
@@ -109,7 +109,6 @@ def test_an_outage_of_many_kinds_is_not_a_flood(log_lines: Any) -> None:
 
 
 @given(draw=st.floats(0, 1), failures=st.integers(1, 200))
-@settings(deadline=None)
 def test_waits_grow_to_their_limit_and_start_over(draw: float, failures: int) -> None:
     backoff = Backoff(lambda: draw, first_seconds=1.0, most_seconds=30.0)
     waits = [backoff.failed() for _ in range(failures)]
@@ -257,7 +256,6 @@ VALUES = st.recursive(
 
 
 @given(value=VALUES)
-@settings(deadline=None)
 def test_what_json_holds_is_read_as_it_was(value: Any) -> None:
     assert read_strict(json.dumps(value).encode()) == value
 

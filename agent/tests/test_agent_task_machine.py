@@ -246,4 +246,4 @@ class Shell(RuleBasedStateMachine):
 
 
 TestShell = Shell.TestCase
-TestShell.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestShell.settings = settings(max_examples=100, stateful_step_count=40)

@@ -42,7 +42,7 @@ async def all_of(audit: Audit, wanted: Wanted, limit: int = 5) -> list[str]:
             return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_it_finds_what_fits_and_nothing_else(data: st.DataObject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.storage.audit_rows.A_PARTITION", 4)

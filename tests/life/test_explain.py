@@ -130,7 +130,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(scenes())
 def test_what_is_about_to_run_is_claimed_by_the_next_polls_and_what_is_held_up_is_not(scene: Scene) -> None:
     asyncio.run(_play(scene))

@@ -76,8 +76,8 @@ def requests_version(payload: Any, params: Any, context: Context) -> str:
 def wait(payload: Any, params: Any, context: Context) -> str:
     """Tell the test that it runs, and run until the test says so."""
     folder = Path(payload["folder"])
-    (folder / f"pid-{context.attempt}").write_text(f"{os.getpid()}\n")
     try:
+        (folder / f"pid-{context.attempt}").write_text(f"{os.getpid()}\n")
         while not (folder / "go").exists():
             time.sleep(0.01)
     finally:
