@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,10 +25,13 @@ END_SECONDS = 90.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port for a server that is started later, and perhaps again: kept until this process ends.
+
+    Let go, it would be the next that another test is given.
+    """
+    reserved = ReservedPort()
+    atexit.register(reserved.close)
+    return reserved.number
 
 
 @dataclass

@@ -177,12 +177,20 @@ class Shell:
         return event_id
 
     async def claim(self, credential: str) -> Any:
-        """The one task that waits for this sink. On a busy machine a poll may end before anybody has looked."""
+        """The one task that waits for this sink."""
+        (task,) = await self.claims(credential)
+        return task
+
+    async def claims(self, credential: str, **said: Any) -> Any:
+        """The tasks that wait for this sink."""
+        return (await self.polled(credential, **said))["tasks"]
+
+    async def polled(self, credential: str, **said: Any) -> Any:
+        """The answer to a poll that hears of something. On a busy machine one may end before anybody has looked."""
         for _ in range(PATIENT_POLLS):
-            answer = await self.ok("POST", "/agent/poll", POLL, token=credential)
+            answer = await self.ok("POST", "/agent/poll", {**POLL, **said}, token=credential)
             if answer is not None:
-                (task,) = answer["tasks"]
-                return task
+                return answer
         raise AssertionError("no task came")
 
 

@@ -83,11 +83,7 @@ class TestRead:
         await shell.configure()
         credential = await shell.enrol()
         done, lost = await shell.fire(), await shell.fire()
-        tasks = (
-            await shell.ok(
-                "POST", "/agent/poll", {"slots": 2, "version": "1", "instance": "instance-1"}, token=credential
-            )
-        )["tasks"]
+        tasks = await shell.claims(credential, slots=2)
         token = next(each["token"] for each in tasks if each["event_id"] == done)
         result = {"token": token, "state": "SUCCESS", "data": {"rows": 3}, "message": "fine"}
         await shell.ok("POST", f"/agent/events/{done}/result", result, token=credential)

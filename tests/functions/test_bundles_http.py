@@ -171,8 +171,8 @@ class TestAttempts:
         await shell.ok("POST", f"/api/events/{first}/cancel")
         await shell.ok("DELETE", "/api/modules/tools@1")
         second = (await shell.ok("POST", f"/api/events/{event_id}/retry", rerun))["id"]
-        await shell("POST", "/agent/poll", POLL, token=credential)
-        ended = await shell.ok("GET", f"/api/events/{second}")
+        while (ended := await shell.ok("GET", f"/api/events/{second}"))["state"] == "QUEUED":
+            await shell("POST", "/agent/poll", POLL, token=credential)
         assert (ended["state"], ended["result_code"]) == ("ERROR", "CONFIGURATION_MISSING")
         assert "there is no bundle tools@1 any more" in ended["result_message"]
 

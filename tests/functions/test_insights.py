@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hub import process
+from hub.insights import sending
 from hub.insights.azure_monitor import AzureMonitor
 from hub.insights.sending import Insights
 from hub.insights.spans import EventSpans
@@ -102,7 +103,8 @@ async def test_one_trace_leads_from_the_webhook_to_the_sink_and_back_and_to_what
     assert sum(each["data"]["baseData"].get("name") == "run GO" for each in rig.server.items) == 1, "told once"
 
 
-async def test_what_waits_is_sent_before_the_process_ends(rig: Rig) -> None:
+async def test_what_waits_is_sent_before_the_process_ends(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "SPANS_EVERY", 1000.0)
     hook = await rig.shell.configure()
     await rig.through(await rig.shell.enrol(), hook)
     assert rig.server.spans() == {}

@@ -158,14 +158,17 @@ async def test_it_counts_as_a_request_held_open() -> None:
     async with opened_shell(max_held_polls=1) as shell:
         await shell.configure()
         credential = await shell.enrol()
-        known = await etag_of(shell, "/api/events")
-        asked = shell("GET", "/api/events?wait=100", if_none_match=known)
+        event_id = await shell.fire()
+        url = f"/api/events/{event_id}"
+        asked = shell("GET", f"{url}?wait=100", if_none_match=await etag_of(shell, url))
         async with held(shell, asked) as asking:
+            known = await etag_of(shell, "/api/events")
             reply = await shell("GET", "/api/events?wait=100", if_none_match=known)
             assert (reply.status, reply.headers["retry-after"]) == (304, "5")
-            await shell.fire()
+            await shell.fire()  # nobody is told of it
             polled = await shell("POST", "/agent/poll", POLL, token=credential)
             assert polled.status == 204  # there is work, but this process holds as many as it may
+            await cancel(shell, event_id)
         assert (await asyncio.wait_for(asking, 60)).status == 200
         assert await shell.claim(credential)
 

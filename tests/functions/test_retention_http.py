@@ -25,7 +25,7 @@ async def test_what_names_a_removed_event_stays_readable(shell: Shell) -> None:
     await shell.ok("PATCH", "/api/sources/hook", {"event_types": ["GO", "BAD"]})
     fired = {each["event_type"]: each["event_id"] for each in (await shell.ok("POST", path, {"n": 1}))["events"]}
     credential = await shell.enrol()
-    for task in (await shell.ok("POST", "/agent/poll", _POLL, token=credential))["tasks"]:
+    for task in await shell.claims(credential):
         state = "SUCCESS" if task["event_id"] == fired["GO"] else "ERROR"
         result = {"token": task["token"], "state": state}
         await shell.ok("POST", f"/agent/events/{task['event_id']}/result", result, token=credential)
@@ -56,6 +56,3 @@ async def test_what_names_a_removed_event_stays_readable(shell: Shell) -> None:
     assert (await shell.ok("GET", f"/api/events/{rerun['id']}/tree"))["complete"]
     listed = [each["id"] for each in (await shell.ok("GET", "/api/events"))["items"]]
     assert sorted(listed) == sorted([rerun["id"], fired["BAD"]])
-
-
-_POLL = {"slots": 4, "version": "1", "instance": "instance-1"}

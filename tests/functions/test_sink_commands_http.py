@@ -72,8 +72,8 @@ async def test_drain_is_heard_of_until_it_is_acknowledged_and_stands_until_resum
     order = await told(shell, "resume")
     ack = {"id": order["id"], "command": "resume", "state": "DONE"}
     assert await heard(shell, credential, **again) == [{"command": "resume", "id": order["id"]}]
-    reply = await shell.ok("POST", "/agent/poll", {**POLL, **again, "command": ack}, token=credential)
-    assert [each["event_id"] for each in reply["tasks"]] == [event_id]
+    (task,) = await shell.claims(credential, **again, command=ack)
+    assert task["event_id"] == event_id
     assert await box(shell) == ("ONLINE", "DONE")
 
 

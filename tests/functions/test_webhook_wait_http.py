@@ -96,12 +96,17 @@ async def test_an_end_in_another_process_is_found_by_looking(shell: Shell, monke
     assert (await asked).json["result_code"] == "CANCELLED"
 
 
-async def test_202_with_the_state_of_the_moment_when_the_time_is_over(shell: Shell) -> None:
+async def test_202_with_the_state_of_the_moment_when_the_time_is_over(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = await shell.configure()
     credential = await shell.enrol()
-    asked = asyncio.create_task(shell("POST", f"{path}?wait=0.3", {}, token=None))
+    asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
     await waiting(shell)
     await shell.claim(credential)
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 100)
     reply = await asked
     assert (reply.status, reply.json["state"]) == (202, "RUNNING")
     assert "result_data" not in reply.json
@@ -150,7 +155,7 @@ class TestHeldRequests:
             for event_id in list(shell.hub.waits._waiting.topics):
                 await shell.ok("POST", f"/api/events/{event_id}/cancel")
             assert [reply.status for reply in await asyncio.gather(*asked)] == [200, 200]
-            assert (await shell("POST", "/agent/poll", POLL, token=credential)).json["tasks"]
+            assert await shell.claims(credential)
 
     async def test_a_process_that_is_about_to_stop_answers_what_it_holds_as_it_stands(self) -> None:
         async with opened_shell() as shell:

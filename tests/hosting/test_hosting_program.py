@@ -10,10 +10,11 @@ import signal
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -104,6 +105,16 @@ class Program:
 
     async def ask(self, target: str) -> Reply:
         return await ask(self.url, target)
+
+    async def refuses(self) -> None:
+        """Wait until it takes no more connections."""
+        parts = urlsplit(self.url)
+        with suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+                    writer.close()
+                    await asyncio.sleep(0.01)
 
 
 def write_app(folder: Path, source: str = APP, host_json: dict[str, Any] | None = None) -> Path:
@@ -246,7 +257,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         asking = asyncio.create_task(running.ask("/slow?seconds=3600"))
         await running.line("started")
         running.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.1)  # two signals at the same time are one
+        await running.refuses()  # two signals at the same time are one
         running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == 0
         await asyncio.wait((asking,))

@@ -26,6 +26,8 @@ from hub.wiring import Hub, build
 
 SINK_TYPE = "PYTHON:BASE"
 SINK = "sink-1"
+ENOUGH_SECONDS = 60.0
+"""For a task that is there, on whatever machine."""
 
 
 @dataclass
@@ -82,9 +84,9 @@ class LifeRig:
         )
 
     async def poll(
-        self, slots: int = 1, sink: str = SINK, sink_type: str = SINK_TYPE, seconds: float = 2
+        self, slots: int = 1, sink: str = SINK, sink_type: str = SINK_TYPE, seconds: float = ENOUGH_SECONDS
     ) -> tuple[Task, ...]:
-        """What a poll of this sink is given within so many seconds; nothing: an empty tuple."""
+        """What a poll of this sink is given within so many seconds; nothing: an empty tuple. Say few to see nothing."""
         identity = Sink(name=sink, sink_type=sink_type, enrolled_at=self.clock.now())
         call = Poll(slots=slots, version="1", instance="instance-1")
         polling = asyncio.ensure_future(self.hub.polls.poll(identity, call))

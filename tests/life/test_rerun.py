@@ -178,7 +178,7 @@ class TestRefusals:
         for _ in range(2):
             with pytest.raises(Rejected, match="has not ended yet"):
                 await again(rig, event)
-            await rig.poll()
+            await rig.poll(seconds=0.2)
 
     async def test_of_one_that_is_not_there(self, rig: LifeRig) -> None:
         with pytest.raises(NotFound):

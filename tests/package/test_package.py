@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 
 from hosting.hub_client import HubClient
 from hub.version import VERSION
+from tests.e2e.local_platform import free_port
 from tests.functions.test_fresh_environment import FUNCTIONS
 from tests.network.rig import until
 from tests.package.unpacked import ROOT, Unpacked, python_of
@@ -178,9 +178,7 @@ def _serve(unpacked: Unpacked, python: Path) -> None:
     before = unpacked.files()
     first_admin = hashlib.sha256(TOKEN.encode()).hexdigest()
     settings = {"NEXOMATIC_FIRST_ADMIN_TOKEN_SHA256": first_admin, "host.master": TOKEN}
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     settings["NEXOMATIC_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
     with unpacked.served(python, settings, port) as url:
         admin = HubClient(url, TOKEN)

@@ -29,10 +29,11 @@ SETTINGS = {
     "NEXOMATIC_AGENT_LOG_ATTEMPT_BYTES": "100000",
 }
 MOST_MEGABYTES_MORE = 10
-"""What the idle sink may hold more than it held after the first quarter."""
+"""What the idle sink may hold more than it held after the first quarter of a run in which it met each kind."""
 REST_SECONDS = 60.0
 """Within this the sink must have cleared up, and its idle threads be gone."""
 LOOK_SECONDS = 0.2
+KINDS = {case.name for case in CASES}
 FINAL = ("SUCCESS", "WARNING", "ERROR")
 
 
@@ -56,7 +57,8 @@ def storm(platform: Platform, seed: int, seconds: float) -> Figures:
     sink, draw = platform.pid("sink"), random.Random(seed)
     before, firing = Footprint.of(sink), Firing(platform.client, draw)
     firing.go_on(seconds / 4)
-    warm = megabytes(sink)
+    # Some kinds make it hold more, once and for good: a sink that has not met them all has not grown as far as it does.
+    warm = megabytes(sink) if firing.met == KINDS else None
     firing.go_on(seconds * 3 / 4)
     problems = [*firing.problems, *left_behind(platform, sink, before, warm)]
     if problems:
@@ -95,6 +97,8 @@ class Firing:
         self._client = client
         self._draw = draw
         self._open: dict[str, Nasty] = {}
+        self._next: list[Nasty] = []
+        """Each kind once, in an order that is drawn."""
         self.problems: list[str] = []
         self.met: set[str] = set()
         self.ended = 0
@@ -105,7 +109,8 @@ class Firing:
         until = time.monotonic() + seconds
         while time.monotonic() < until or self._open:
             while len(self._open) < 2 * SLOTS and time.monotonic() < until:
-                self._fire(self._draw.choice(CASES))
+                self._next = self._next or self._draw.sample(CASES, len(CASES))
+                self._fire(self._next.pop())
             time.sleep(LOOK_SECONDS)
             for event_id in self._ended():
                 self._settle(event_id, self._open.pop(event_id))
@@ -146,7 +151,7 @@ def whole_log(client: HubClient, event_id: str) -> Iterator[Any]:
         complete = page["complete"]
 
 
-def left_behind(platform: Platform, sink: int, before: Footprint, warm: float) -> list[str]:
+def left_behind(platform: Platform, sink: int, before: Footprint, warm: float | None) -> list[str]:
     """What the sink still holds, once it has had time to clear up."""
     deadline = time.monotonic() + REST_SECONDS
     while (found := [*_files(platform), *descendants(sink), *_leaks(sink, before)]) and time.monotonic() < deadline:
@@ -155,7 +160,7 @@ def left_behind(platform: Platform, sink: int, before: Footprint, warm: float) -
         found.append("the sink was restarted")
     if peak_megabytes(sink) > MOST_MEGABYTES:
         found.append(f"the sink held {peak_megabytes(sink):.0f} MB at a time")
-    if megabytes(sink) > warm + MOST_MEGABYTES_MORE:
+    if warm is not None and megabytes(sink) > warm + MOST_MEGABYTES_MORE:
         found.append(f"the sink holds {megabytes(sink):.0f} MB; after the first quarter it held {warm:.0f}")
     return found + _complaints(platform)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from tools import dependency_audit
 from tools.accepted_advisories import read
 from tools.dependency_audit import ACCEPTED, LOCKS, ROOT, NotAsked, Run
 
-TODAY = datetime.now(UTC).date()
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
 CLEAN = {"dependencies": [{"name": "a", "version": "1", "vulns": []}]}
 VULNERABLE = {
     "dependencies": [
@@ -32,6 +33,18 @@ SEVERE = {
     }
 }
 HASH = f"--hash=sha256:{64 * '0'}"
+
+
+@pytest.fixture(autouse=True)
+def _it_stays_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is accepted until today would be accepted no more after midnight."""
+
+    class Today(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return NOW.astimezone(tz)
+
+    monkeypatch.setattr(dependency_audit, "datetime", Today)
 
 
 @pytest.fixture
