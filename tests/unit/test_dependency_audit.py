@@ -41,8 +41,8 @@ def _it_stays_today(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Today(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return NOW.astimezone(tz)
+        def now(cls, tz: tzinfo | None = None) -> Today:
+            return cls.fromtimestamp(NOW.timestamp(), tz)
 
     monkeypatch.setattr(dependency_audit, "datetime", Today)
 
