@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
-from weakref import WeakKeyDictionary
 
 import azure.functions as func
 
@@ -19,6 +18,7 @@ from hub.errors import NotAuthenticated, Unavailable
 from hub.model.health import Reason
 from hub.people.identity import Caller
 from hub.people.roles import template_of
+from hub.per_loop import PerLoop
 from hub.process import hub
 from hub.signing import Purpose
 from hub.upkeep.health import LOOK_SECONDS, not_ready
@@ -33,7 +33,7 @@ NO_ROUTE: Final = "(no such route)"
 LIVE: Final = "/api/health/live"
 READY: Final = "/api/health"
 
-_apps: WeakKeyDictionary[asyncio.AbstractEventLoop, Api] = WeakKeyDictionary()
+_apps: PerLoop[Api] = PerLoop()
 
 
 @api_functions.route("api/{*route}", auth_level=func.AuthLevel.ANONYMOUS)
@@ -92,12 +92,12 @@ async def _app(here: Hub) -> Api:
     It takes most of a second to import, which webhooks and agents never pay for; in a thread, so that those who are
     being served meanwhile do not wait for it.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _apps:
+    app = _apps.get()
+    if app is None:
         build = await asyncio.to_thread(_builder)
-        _apps[loop] = build(services_of(here))
+        app = _apps.keep(build(services_of(here)))
         lasting.leave_out("the API")
-    return _apps[loop]
+    return app
 
 
 def _builder() -> Callable[[Services], Api]:

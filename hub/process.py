@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from weakref import WeakKeyDictionary
 
 from hub import lasting
 from hub.announce.port import Topic
@@ -27,6 +26,7 @@ from hub.life.terms import Terms
 from hub.life.traces import Noted, here
 from hub.model.secret import Keeper
 from hub.options import Options
+from hub.per_loop import PerLoop
 from hub.root_key import root_key
 from hub.rules.cadence import Fleet
 from hub.secrets.port import Values
@@ -47,8 +47,8 @@ SAY_AGAIN_SECONDS = 60.0
 MOST_REASONS = 20
 _said: dict[str, float] = {}
 """Why the hub could not start, and when that was logged."""
-_insights: WeakKeyDictionary[asyncio.AbstractEventLoop, Insights] = WeakKeyDictionary()
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Hub]] = WeakKeyDictionary()
+_insights: PerLoop[Insights] = PerLoop()
+_hubs: PerLoop[asyncio.Task[Hub]] = PerLoop()
 
 
 async def hub() -> Hub:
@@ -56,12 +56,11 @@ async def hub() -> Hub:
 
     Why it cannot is said in the log alone: callers are not told of settings.
     """
-    loop = asyncio.get_running_loop()
-    opening = _hubs.get(loop)
+    opening = _hubs.get()
     if opening is not None and _is_open(opening):
         return opening.result()  # every request comes by here
     if opening is None or opening.done():
-        opening = _hubs[loop] = loop.create_task(_open(), name="open the hub")
+        opening = _hubs.keep(asyncio.create_task(_open(), name="open the hub"))
     # Shielded: a request that is given up must not end the opening for the others that wait for it.
     return await asyncio.shield(opening)
 
@@ -76,11 +75,10 @@ async def let_go() -> None:
     Azure's host tells its worker nothing of the kind. Ours does, `--when-stopping` of `hosting.host`: without it each
     stop takes the whole grace, because a poll is held for 50 s.
     """
-    loop = asyncio.get_running_loop()
-    opening = _hubs.get(loop)
+    opening = _hubs.get()
     if opening is not None and _is_open(opening):
         opening.result().held.let_go()
-    if (insights := _insights.get(loop)) is not None:
+    if (insights := _insights.get()) is not None:
         await insights.close()
 
 
@@ -137,7 +135,7 @@ async def open_hub(environ: Mapping[str, str]) -> Hub:
         raise
     opened.stats.start(process)
     if insights is not None:
-        _insights[asyncio.get_running_loop()] = insights
+        _insights.keep(insights)
         insights.measure(opened.metrics.gather)
     return opened
 
@@ -171,7 +169,7 @@ class RequestTrace:
 
 def begin_trace() -> RequestTrace | None:
     """A request has come, in this task; None while nobody collects traces."""
-    if not _insights or (insights := _insights.get(asyncio.get_running_loop())) is None:
+    if (insights := _insights.get()) is None:
         return None
     noted = Noted()
     here.set(noted)

@@ -223,8 +223,7 @@ async def opened_shell(
         await storage.prepare()
         return hub
 
-    loop = asyncio.get_running_loop()
-    process._hubs[loop] = loop.create_task(opened())
+    process._hubs.keep(asyncio.create_task(opened()))
     await process.hub()
     yield Shell(hub, clock)
     await storage.close()

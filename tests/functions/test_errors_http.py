@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import pytest
 
 from hub import process
 from hub.errors import Unavailable
+from hub.per_loop import PerLoop
 from tests.functions.shell import FIRST_ADMIN, POLL, Shell
 
 SECRET = "hunter2-hunter2"
@@ -73,7 +73,7 @@ async def test_a_bug_is_500_without_details_and_logged_once(
 async def test_a_hub_that_cannot_start_says_so_to_nobody_but_its_log(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "_hubs", WeakKeyDictionary())
+    monkeypatch.setattr(process, "_hubs", PerLoop())
     monkeypatch.setenv("NEXOMATIC_EVENT_SHARDS", "99")
     for method, path in (("POST", "/hooks/none"), ("POST", "/agent/poll"), ("GET", "/api/health")):
         reply = await shell(method, path, {})

@@ -238,8 +238,9 @@ class TestTheEndpoint:
         self, shell: Shell, topic: Topic, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from hub import process
+        from hub.per_loop import PerLoop
 
-        monkeypatch.setattr(process, "_hubs", {})
+        monkeypatch.setattr(process, "_hubs", PerLoop())
         monkeypatch.setenv("NEXOMATIC_STORAGE", "nonsense")
         assert (await topic.deliver(b'{"id": "1", "eventType": "T"}')).status == 500
 

@@ -195,7 +195,7 @@ async def test_a_hub_that_cannot_start_says_so_and_is_alive(monkeypatch: pytest.
     async def never() -> Hub:
         raise Unavailable("the account examplestore refused the key")
 
-    monkeypatch.setitem(process._hubs, asyncio.get_running_loop(), asyncio.ensure_future(never()))
+    process._hubs.keep(asyncio.create_task(never()))
     monkeypatch.setattr(process, "_open", never)
     assert await not_ready(shell) == told(Reason.NOT_STARTED)
     assert await shell.ok("GET", "/api/health/live", token=None) == {"status": "up"}

@@ -72,7 +72,7 @@ async def rig(listening: InsightsServer, exporter: AzureMonitor, monkeypatch: py
         monkeypatch.setattr(requests, name, getattr(Requests(), name))
     insights = Insights(lambda: exporter)
     async with opened_shell(traces=lambda clock: EventSpans(insights.add, clock.now)) as shell:
-        process._insights[asyncio.get_running_loop()] = insights
+        process._insights.keep(insights)
         yield Rig(shell, listening, insights)
         await insights.close()
 
@@ -219,18 +219,18 @@ async def test_a_hub_that_is_opened_with_a_connection_string_sends_by_itself_and
     listening.came.clear()
     listening.refusing = False
     environ = {"NEXOMATIC_HOME": str(tmp_path / "a")}
-    loop = asyncio.get_running_loop()
-    process._insights.pop(loop, None)
+    process._insights.forget()
     without = await process.open_hub(environ)
     assert process.begin_trace() is None
     await without.storage.close()
     environ = {**environ, "APPLICATIONINSIGHTS_CONNECTION_STRING": listening.connection_string}
     opened = await process.open_hub(environ)
-    assert process.begin_trace() is not None
+    insights = process._insights.forget()
+    assert insights is not None
     assert await asyncio.to_thread(listening.came.wait, 20)
     assert listening.metrics("nexomatic.polls.held")[0]["value"] == 0
     assert set(listening.paths) == {"/v2.1/track"}, "the exporter asks and tells nobody else"
-    await process._insights.pop(loop).close()
+    await insights.close()
     await opened.storage.close()
 
 
@@ -243,7 +243,9 @@ async def test_a_connection_string_that_is_none_hinders_nobody(
         while "Azure Monitor does not take the telemetry" not in caplog.text:  # noqa: ASYNC110 - the log has no event
             await asyncio.sleep(0.02)
     assert "nonsense" not in caplog.text
-    await process._insights.pop(asyncio.get_running_loop()).close()
+    insights = process._insights.forget()
+    assert insights is not None
+    await insights.close()
     await opened.storage.close()
 
 

@@ -92,11 +92,10 @@ async def test_https_stays_https(
 
 
 async def test_before_the_hub_is_open_too(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from weakref import WeakKeyDictionary
-
     from hub import process
+    from hub.per_loop import PerLoop
 
-    monkeypatch.setattr(process, "_hubs", WeakKeyDictionary())
+    monkeypatch.setattr(process, "_hubs", PerLoop())
     monkeypatch.setenv("NEXOMATIC_EVENT_SHARDS", "99")
     reply = await shell("GET", "/api/health")
     reply.problem(503)

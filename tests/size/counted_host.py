@@ -39,7 +39,7 @@ def _write_for_ever(file: Path) -> None:
 
     while True:
         time.sleep(EVERY_SECONDS)
-        for opened in list(process._hubs.values()):
+        for opened in list(process._hubs):
             if opened.done() and opened.exception() is None:
                 counts = opened.result().storage.operations.by_kind()
                 beside = file.with_suffix(".new")

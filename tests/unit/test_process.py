@@ -38,4 +38,4 @@ async def test_why_it_cannot_start_is_logged_once_in_a_while_however_many_ask(
         assert await asked() == ["the hub cannot start: another"]
         now += process.SAY_AGAIN_SECONDS
         assert await asked() == ["the hub cannot start: another"]
-    process._hubs.clear()
+    process._hubs.forget()
