@@ -6,8 +6,8 @@ BIN := .venv/bin
 STORAGE ?= embedded
 SEED ?= 1
 SECONDS_TO_RUN ?= 600
-# Many tests wait for processes of theirs: four workers keep two cores busy meanwhile.
-WORKERS ?= 4
+# Many tests wait for processes of theirs: a third worker keeps two cores busy meanwhile.
+WORKERS ?= 3
 SOURCES := conftest.py function_app.py functions hub hosting tools examples tests agent cli
 
 .PHONY: help
