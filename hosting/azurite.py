@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections import deque
@@ -37,16 +36,6 @@ class Ports(NamedTuple):
     blob: int = 0
     queue: int = 0
     table: int = 0
-
-
-def free_ports() -> Ports:
-    """Three ports that nobody listens on at this moment. Somebody else may take one before it is used."""
-    sockets = [socket.create_server((BIND, 0)) for _ in range(3)]
-    try:
-        return Ports(*(each.getsockname()[1] for each in sockets))
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def azurite_command(location: Path | None, ports: Ports) -> list[str]:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,11 +134,11 @@ def _nodes(vulnerable: Iterable[dict[str, Any]]) -> Iterable[Advisory]:
                 yield Advisory(found["name"], [name], text)
 
 
-def report(audits: Sequence[Audited], accepted: Sequence[Acceptance], *, lint: bool) -> int:
+def report(audits: Sequence[Audited], accepted: Sequence[Acceptance], today: date, *, lint: bool) -> int:
     """Say what came of them; the program's end. In `make lint` one hears of what somebody can act on."""
     unasked = [each for each in audits if each.not_asked is not None]
     found = [advisory for each in audits for advisory in each.findings]
-    fails, known = judged(found, accepted, datetime.now(UTC).date(), everything_asked=not unasked)
+    fails, known = judged(found, accepted, today, everything_asked=not unasked)
     for line in fails:
         print(line)
     for each in unasked:
@@ -152,8 +152,8 @@ def report(audits: Sequence[Audited], accepted: Sequence[Acceptance], *, lint: b
     return 2 if unasked and not lint else 0
 
 
-def main(argv: Sequence[str] | None = None, ask: Run = run, root: Path = ROOT) -> int:
-    """The program."""
+def main(argv: Sequence[str] | None = None, ask: Run = run, root: Path = ROOT, today: date | None = None) -> int:
+    """The program. `today` decides what is still accepted; None: the day it is, in UTC."""
     parser = argparse.ArgumentParser(prog="python -m tools.dependency_audit", description="Ask what is known.")
     parser.add_argument("--lint", action="store_true", help="bear with registries that cannot be asked")
     lint = parser.parse_args(argv).lint
@@ -165,7 +165,7 @@ def main(argv: Sequence[str] | None = None, ask: Run = run, root: Path = ROOT) -
         return 1
     with ThreadPoolExecutor() as both:
         audits = both.map(lambda audit: audit(root, ask, seconds), (python_packages, node_packages))
-        return report(list(audits), accepted, lint=lint)
+        return report(list(audits), accepted, today or datetime.now(UTC).date(), lint=lint)
 
 
 def _json(text: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import pytest
 
-from hosting.azurite import BIND, Ports, connection_string, free_ports
+from hosting.azurite import BIND, Ports, connection_string
 from hub.errors import Changed, Exists, Missing, Unavailable
 from hub.storage.azure import AzureStorage, Patience
 from hub.storage.counting import counting
@@ -44,6 +44,8 @@ from tests.contract.fault_server import (
     row_answer,
 )
 from tests.contract.rig import unique
+from tests.e2e.local_platform import free_ports
+from tests.loop_time import move_loop_time
 
 # --- transient faults, time-outs and the budget ----------------------------------------------------------------------
 
@@ -102,9 +104,7 @@ def budget_over(monkeypatch: pytest.MonkeyPatch) -> BudgetOver:
 
     def during(behaviour: Behaviour) -> Behaviour:
         async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
-            loop = asyncio.get_running_loop()
-            time = loop.time
-            monkeypatch.setattr(loop, "time", lambda: time() + QUICK.budget_seconds)
+            move_loop_time(monkeypatch, QUICK.budget_seconds)
             await behaviour(request, writer)
 
         return behave

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from hosting.azurite import Ports
 from hosting.hub_client import HubClient
 from hosting.ports import ReservedPort
 
@@ -32,6 +33,11 @@ def free_port() -> int:
     reserved = ReservedPort()
     atexit.register(reserved.close)
     return reserved.number
+
+
+def free_ports() -> Ports:
+    """The same for an Azurite."""
+    return Ports(free_port(), free_port(), free_port())
 
 
 @dataclass

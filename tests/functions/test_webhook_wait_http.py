@@ -12,6 +12,7 @@ from hub.life import waits
 from hub.rules.cadence import Fleet
 from hub.wire import Poll
 from tests.functions.shell import POLL, Reply, Shell, opened_shell
+from tests.loop_time import move_loop_time
 
 
 async def waiting(shell: Shell, count: int = 1) -> None:
@@ -104,9 +105,7 @@ async def test_202_with_the_state_of_the_moment_when_the_time_is_over(
     asked = asyncio.create_task(shell("POST", f"{path}?wait=100", {}, token=None))
     await waiting(shell)
     await shell.claim(credential)
-    loop = asyncio.get_running_loop()
-    now = loop.time
-    monkeypatch.setattr(loop, "time", lambda: now() + 100)
+    move_loop_time(monkeypatch, 100)
     reply = await asked
     assert (reply.status, reply.json["state"]) == (202, "RUNNING")
     assert "result_data" not in reply.json

@@ -16,7 +16,7 @@ from azure.storage.queue import QueueServiceClient
 from hosting import azurite
 from hosting.azurite import Ports, azurite_command, connection_string, start_azurite
 from hosting.errors import DidNotStart, NotInstalled
-from tests.e2e.local_platform import free_port
+from tests.e2e.local_platform import free_ports
 from tests.hosting.support import assert_gone
 
 pytestmark = [pytest.mark.azurite, pytest.mark.processes]
@@ -38,7 +38,7 @@ def test_the_connection_string_reaches_all_three_services() -> None:
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_data_in_a_folder_outlives_the_process_and_data_in_memory_does_not(tmp_path: Path, in_memory: bool) -> None:
     location = None if in_memory else tmp_path
-    ports = Ports(free_port(), free_port(), free_port())
+    ports = free_ports()
     with BlobServiceClient.from_connection_string(connection_string(ports)) as blobs:
         with start_azurite(location, ports):
             blobs.create_container("kept").upload_blob("it", b"here")

@@ -66,7 +66,7 @@ async def _drain(rig: LifeRig, events: int) -> Counter[str]:
     rig.hub.storage.queues.receive = counted  # type: ignore[method-assign]
     done: set[str] = set()
     while len(done) < events or await rig.hub.storage.queues.depth((await rig.read(next(iter(done)))).queue):
-        for task in await rig.poll(slots=SLOTS, seconds=60):
+        for task in await rig.poll(slots=SLOTS):
             await rig.report(task, ResultState.SUCCESS)
             done.add(task.event_id)
         assert asyncio.get_running_loop().time() < (DAYS + 1) * 24 * HOUR + MAX_HIDDEN_SECONDS

@@ -67,7 +67,7 @@ async def test_a_payload_of_any_size_arrives_whole(either: LifeRig, size: int) -
     await either.event_type("A")
     event = await either.fire("A", b'"' + b"x" * (size - 2) + b'"')
 
-    task = await either.one(seconds=10)
+    task = await either.one()
 
     assert len(task.payload) == size - 2
     assert ((await either.read(event.id)).payload.blob is not None) is (size > 48 * 1024)
@@ -79,7 +79,7 @@ async def test_a_large_result_is_kept_and_reaches_the_follow_on(either: LifeRig)
     await either.fire("A")
     await either.report(await either.one(), data="y" * 100_000)
 
-    following = await either.one(seconds=10)
+    following = await either.one()
 
     assert following.payload["parent"]["result_data"] == "y" * 100_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from tools import dependency_audit
 from tools.accepted_advisories import read
 from tools.dependency_audit import ACCEPTED, LOCKS, ROOT, NotAsked, Run
 
-NOW = datetime.now(UTC)
-TODAY = NOW.date()
+TODAY = datetime.now(UTC).date()
 CLEAN = {"dependencies": [{"name": "a", "version": "1", "vulns": []}]}
 VULNERABLE = {
     "dependencies": [
@@ -33,18 +32,6 @@ SEVERE = {
     }
 }
 HASH = f"--hash=sha256:{64 * '0'}"
-
-
-@pytest.fixture(autouse=True)
-def _it_stays_today(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is accepted until today would be accepted no more after midnight."""
-
-    class Today(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Today:
-            return cls.fromtimestamp(NOW.timestamp(), tz)
-
-    monkeypatch.setattr(dependency_audit, "datetime", Today)
 
 
 @pytest.fixture
@@ -129,7 +116,7 @@ def test_what_is_accepted_does_not_fail_by_whichever_name(
     root: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     accept(root, "a", name, days=0)
-    assert dependency_audit.main([], answering(VULNERABLE, NO_FINDINGS), root) == 0
+    assert dependency_audit.main([], answering(VULNERABLE, NO_FINDINGS), root, TODAY) == 0
     assert f"accepted until {TODAY}: not called" in capsys.readouterr().out
 
 
@@ -147,7 +134,7 @@ def test_an_acceptance_that_is_over_of_something_else_or_of_nothing_fails(
     root: Path, capsys: pytest.CaptureFixture[str], package: str, name: str, days: int, pip: Any, said: str
 ) -> None:
     accept(root, package, name, days)
-    assert dependency_audit.main(["--lint"], answering(pip, NO_FINDINGS), root) == 1
+    assert dependency_audit.main(["--lint"], answering(pip, NO_FINDINGS), root, TODAY) == 1
     assert said in capsys.readouterr().out
 
 
